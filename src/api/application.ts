@@ -1,0 +1,164 @@
+/**
+ * What the local API asks of the daemon: one interface, JSON-ready values, a leaf. `node.ts` satisfies it from the
+ * services; a test satisfies it with a handful of closures. Ids are text: accounts bech32m `sotto1…`, messages and
+ * devices lower-case hex. Times are ISO 8601 UTC. Errors are those of `lib/errors`.
+ */
+export type MessageState = 'queued' | 'stored' | 'delivered' | 'read' | 'expired' | 'failed'
+export type ContactState = 'requested' | 'incoming' | 'accepted' | 'blocked'
+
+export interface StatusView {
+  readonly version: string
+  readonly network: string
+  readonly state: 'empty' | 'locked' | 'ready' | 'joining'
+  readonly accountId: string | null
+  readonly deviceId: string | null
+  readonly peerId: string
+  readonly addresses: readonly string[]
+  readonly peers: number
+  readonly holder: { readonly serving: boolean; readonly records: number; readonly bytes: number }
+  readonly outbox: { readonly waiting: number }
+  readonly mailbox: { readonly lastSweepAt: string | null; readonly complete: boolean; readonly unread: number }
+  readonly uptimeSeconds: number
+}
+export interface IdentityView {
+  readonly accountId: string
+  readonly deviceId: string
+  readonly cardNumber: number
+  readonly devices: readonly { readonly deviceId: string; readonly expiresAt: string; readonly self: boolean }[]
+}
+export interface ContactView {
+  readonly accountId: string
+  readonly name: string
+  readonly state: ContactState
+  readonly verified: boolean
+  /** True while the account's keys contradict the pin: nothing is sent. */
+  readonly changed: boolean
+  readonly pinSource: 'network' | 'invite' | 'qr'
+  readonly note: string
+  readonly favourite: boolean
+  readonly addedAt: string
+  readonly lastSeenAt: string | null
+  readonly devices: number
+}
+export interface MessageView {
+  readonly id: string
+  readonly contact: string
+  readonly outgoing: boolean
+  readonly kind: 'text' | 'unsupported'
+  readonly text: string
+  readonly replyTo: string | null
+  readonly sentAt: string
+  readonly committedAt: string
+  readonly status: MessageState
+  /** How many holders gave a receipt, of how many asked for: `stored 4/5`. Zero on the direct path. */
+  readonly stored: number
+  readonly storedOf: number
+  /** The path by which it last went. */
+  readonly path: 'none' | 'direct' | 'mailbox'
+  /** Opaque: pass it back as the page cursor. */
+  readonly cursor: string
+}
+export interface ConversationView {
+  readonly contact: string
+  readonly name: string
+  readonly lastMessage: MessageView | null
+  readonly unread: number
+  readonly muted: boolean
+  readonly pinned: boolean
+}
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Ask for the page after this one with it; null at the end. */
+  readonly next: string | null
+}
+export interface WhyView {
+  readonly id: string
+  readonly status: MessageState
+  readonly devices: readonly {
+    readonly deviceId: string
+    readonly path: 'none' | 'direct' | 'mailbox'
+    readonly attempts: number
+    readonly nextAttemptAt: string | null
+    readonly expiresAt: string
+    readonly holders: readonly { readonly peerId: string; readonly at: string }[]
+    readonly steps: readonly { readonly at: string; readonly event: string; readonly detail: string }[]
+  }[]
+  /** One sentence in plain words: what is proved so far, and what happens next. */
+  readonly summary: string
+}
+export interface VerifyView {
+  readonly accountId: string
+  /** Sixty digits in groups of five. */
+  readonly digits: string
+  /** What the other side's camera should read. */
+  readonly qr: string
+  readonly verified: boolean
+}
+export interface KeyView {
+  readonly accountId: string
+  readonly suite: number
+  readonly number: number
+  readonly expiresAt: string
+  readonly devices: readonly { readonly deviceId: string; readonly expiresAt: string }[]
+  readonly sizes: { readonly ed25519: number; readonly mldsa65: number; readonly x25519: number; readonly kem: number }
+  readonly successor: string | null
+}
+export interface PeerView {
+  readonly peerId: string
+  readonly address: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly roundTripMs: number | null
+  readonly holder: boolean
+  readonly encryption: string
+}
+export interface EventView {
+  readonly number: number
+  readonly at: string
+  readonly type: string
+  readonly data: unknown
+}
+
+export interface Application {
+  status(): Promise<StatusView>
+  /** Throws ConflictError where an identity exists. The phrase is shown once and kept nowhere. */
+  createIdentity(input: { passphrase: string; phrase?: string }): Promise<{ identity: IdentityView; phrase: string }>
+  /** Throws PassphraseError, RateError (after five failures). */
+  unlock(passphrase: string): Promise<IdentityView>
+  lock(): Promise<void>
+  identity(): Promise<IdentityView>
+  /** New account keys, signed by the old: contacts follow. The new phrase is shown once. */
+  rotateIdentity(input: { passphrase: string }): Promise<{ identity: IdentityView; phrase: string }>
+  /** Puts the account and prekey cards on holders again. */
+  publishIdentity(): Promise<{ receipts: number }>
+  /** A `sotto:` link; with `token` the bearer skips the stamp. */
+  invite(input: { token: boolean }): Promise<{ link: string }>
+  /** Looks an account up in the network. Throws NotFoundError. */
+  lookup(accountId: string): Promise<KeyView>
+
+  contacts(): Promise<readonly ContactView[]>
+  contact(accountId: string): Promise<ContactView>
+  /** `target` is an account id or a `sotto:` link. Sends a contact request. */
+  addContact(input: { target: string; name?: string; note?: string; source?: 'network' | 'invite' | 'qr' }): Promise<ContactView>
+  acceptContact(accountId: string, input: { name?: string }): Promise<ContactView>
+  updateContact(accountId: string, input: { name?: string; favourite?: boolean }): Promise<ContactView>
+  blockContact(accountId: string): Promise<ContactView>
+  unblockContact(accountId: string): Promise<ContactView>
+  removeContact(accountId: string): Promise<void>
+  safetyNumber(accountId: string): Promise<VerifyView>
+  /** Marks as verified, or (with `acceptChange`) takes a changed key as the new pin. */
+  verifyContact(accountId: string, input: { verified?: boolean; acceptChange?: boolean }): Promise<ContactView>
+
+  conversations(): Promise<readonly ConversationView[]>
+  /** Newest first. */
+  messages(accountId: string, input: { cursor?: string; limit: number }): Promise<Page<MessageView>>
+  message(id: string): Promise<MessageView>
+  send(accountId: string, input: { text: string; replyTo?: string; id?: string }): Promise<MessageView>
+  markRead(accountId: string, input: { upTo?: string }): Promise<{ marked: number }>
+  why(id: string): Promise<WhyView>
+
+  peers(): Promise<readonly PeerView[]>
+  /** Numbered events after `since`, oldest first; `first` is the oldest number still kept. */
+  eventsSince(since: number, limit: number): Promise<{ events: readonly EventView[]; first: number; last: number }>
+  /** Calls back whenever a new event was committed; the returned function ends it. */
+  onEvent(listener: (number: number) => void): () => void
+}

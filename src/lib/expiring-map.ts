@@ -1,0 +1,39 @@
+import type { Clock } from './clock.ts'
+
+/** A bounded map whose entries live for `ttlMs`; when full, the oldest goes. */
+export class ExpiringMap<K, V> {
+  readonly #entries = new Map<K, { readonly value: V; readonly until: number }>()
+  readonly #clock: Clock
+  readonly #ttlMs: number
+  readonly #sizeMax: number
+
+  constructor(clock: Clock, ttlMs: number, sizeMax: number) {
+    this.#clock = clock
+    this.#ttlMs = ttlMs
+    this.#sizeMax = sizeMax
+  }
+
+  get(key: K): V | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    if (entry.until > this.#clock.now()) return entry.value
+    this.#entries.delete(key)
+    return undefined
+  }
+
+  set(key: K, value: V): void {
+    this.#entries.delete(key)
+    this.#entries.set(key, { value, until: this.#clock.now() + this.#ttlMs })
+    if (this.#entries.size <= this.#sizeMax) return
+    const oldest = this.#entries.keys().next()
+    if (oldest.done !== true) this.#entries.delete(oldest.value)
+  }
+
+  delete(key: K): boolean {
+    return this.#entries.delete(key)
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+}

@@ -1,0 +1,56 @@
+import type { Clock } from './clock.ts'
+
+/** A token bucket: `burst` at once, `perSecond` after that. */
+export interface RatePolicy {
+  readonly perSecond: number
+  readonly burst: number
+}
+
+interface Bucket {
+  tokens: number
+  at: number
+}
+
+/** Token buckets by key, at most `keysMax` of them (the longest unused one goes first). */
+export class RateLimiter {
+  readonly #policy: RatePolicy
+  readonly #clock: Clock
+  readonly #keysMax: number
+  readonly #buckets = new Map<string, Bucket>()
+
+  constructor(policy: RatePolicy, clock: Clock, keysMax = 4_096) {
+    this.#policy = policy
+    this.#clock = clock
+    this.#keysMax = keysMax
+  }
+
+  /** Takes `cost` tokens and says true, or takes nothing and says false. */
+  take(key: string, cost = 1): boolean {
+    const bucket = this.#refill(key)
+    if (bucket.tokens < cost) return false
+    bucket.tokens -= cost
+    return true
+  }
+
+  /** Milliseconds until `cost` tokens are there. */
+  retryAfterMs(key: string, cost = 1): number {
+    const missing = cost - this.#refill(key).tokens
+    return missing <= 0 ? 0 : Math.ceil((missing / this.#policy.perSecond) * 1_000)
+  }
+
+  #refill(key: string): Bucket {
+    const now = this.#clock.now()
+    const known = this.#buckets.get(key)
+    const bucket = known ?? { tokens: this.#policy.burst, at: now }
+    const gained = (Math.max(0, now - bucket.at) / 1_000) * this.#policy.perSecond
+    bucket.tokens = Math.min(this.#policy.burst, bucket.tokens + gained)
+    bucket.at = now
+    this.#buckets.delete(key)
+    this.#buckets.set(key, bucket)
+    if (this.#buckets.size > this.#keysMax) {
+      const oldest = this.#buckets.keys().next().value
+      if (oldest !== undefined) this.#buckets.delete(oldest)
+    }
+    return bucket
+  }
+}

@@ -1,0 +1,127 @@
+/** What the local store keeps about conversations, as plain values with their codecs. Times are ms unless said. */
+import { bool, fixed, list, oneOf, opaque, optional, struct, text, u16, u32, u64, u8 } from '../wire/codec.ts'
+import type { Coded } from '../wire/codec.ts'
+import { grantCodec, TEXT_BYTES_MAX } from '../wire/content.ts'
+import { letterCodec, receiptCodec } from '../wire/letter.ts'
+import { accountCardCodec, DEVICES_MAX } from '../wire/card.ts'
+import { prekeyCardCodec } from '../wire/prekeys.ts'
+
+/** What stands between two accounts: I asked · they asked · both agreed · I want nothing from them. */
+export const CONTACT_STATE = { requested: 1, incoming: 2, accepted: 3, blocked: 4 } as const
+/** Where the pinned card came from. */
+export const PIN_SOURCE = { network: 1, invite: 2, qr: 3 } as const
+
+/** A contact's device: its newest prekey card and what it granted us. */
+export const contactDeviceCodec = struct({
+  deviceId: fixed(16),
+  prekeys: optional(prekeyCardCodec),
+  prekeysAt: u64,
+  grant: optional(grantCodec),
+  grantSent: u64,
+})
+export type ContactDevice = Coded<typeof contactDeviceCodec>
+
+/** `pinned` is the account card as first seen or last properly followed; `changed` a card that contradicts it. */
+export const contactCodec = struct({
+  version: u8,
+  accountId: fixed(32),
+  name: text(64),
+  state: oneOf(1, 2, 3, 4),
+  pinned: optional(accountCardCodec),
+  pinSource: oneOf(1, 2, 3),
+  pinnedAt: u64,
+  checkedAt: u64,
+  verified: bool,
+  changed: optional(accountCardCodec),
+  /** Raised whenever the contact's lane is replaced. */
+  laneNumber: u32,
+  note: text(512),
+  favourite: bool,
+  addedAt: u64,
+  lastSeenAt: u64,
+  token: optional(fixed(16)),
+  devices: list(contactDeviceCodec, DEVICES_MAX),
+})
+export type Contact = Coded<typeof contactCodec>
+
+/** Queued · stored at W = 3 or more holders · delivered · read · expired · failed (identity changed, refused). */
+export const MESSAGE_STATUS = { queued: 1, stored: 2, delivered: 3, read: 4, expired: 5, failed: 6 } as const
+export type MessageStatus = keyof typeof MESSAGE_STATUS
+
+/** One message of a conversation. `order` numbers a conversation's messages on this device and never repeats. */
+export const messageCodec = struct({
+  version: u8,
+  id: fixed(16),
+  contact: fixed(32),
+  order: u64,
+  outgoing: bool,
+  contentKind: u8,
+  text: text(TEXT_BYTES_MAX),
+  replyTo: optional(fixed(16)),
+  sentAt: u64,
+  committedAt: u64,
+  status: oneOf(1, 2, 3, 4, 5, 6),
+  /** Incoming only: the user has seen it, and the sender was told. */
+  readAt: u64,
+})
+export type Message = Coded<typeof messageCodec>
+
+/** A conversation's counters, keyed by the contact's account id. */
+export const conversationCodec = struct({
+  version: u8,
+  contact: fixed(32),
+  lastOrder: u64,
+  lastMessage: optional(fixed(16)),
+  lastAt: u64,
+  unread: u32,
+  muted: bool,
+  pinned: bool,
+})
+export type Conversation = Coded<typeof conversationCodec>
+
+/** A step of an outbox item's life, for `msg why`. Code first, what it was about second; no secrets. */
+export const traceCodec = struct({ at: u64, event: text(40), detail: text(120) })
+export type Trace = Coded<typeof traceCodec>
+
+/**
+ * One envelope for one device until that device's own receipt: the plain content first, then, once encrypted, the bytes
+ * that are sent again and again. `sealed` is undefined while no session could be made yet.
+ */
+export const outboxItemCodec = struct({
+  version: u8,
+  /** Orders the queue and names the item. */
+  sequence: u64,
+  messageId: fixed(16),
+  contact: fixed(32),
+  deviceId: fixed(16),
+  /** The encoded Content. */
+  content: opaque(65_536),
+  preimage: fixed(16),
+  /** Whether the user is to see a status for it: receipts and grants are quiet. */
+  quiet: bool,
+  sealed: optional(
+    struct({
+      envelope: opaque(65_536),
+      envelopeId: fixed(32),
+      sessionId: fixed(32),
+      chain: u32,
+      initial: bool,
+    }),
+  ),
+  /** The letter last put, and its id, when the mailbox path was taken. */
+  letter: optional(letterCodec),
+  letterId: optional(fixed(32)),
+  receipts: list(receiptCodec, 20),
+  path: oneOf(0, 1, 2),
+  attempts: u16,
+  nextAt: u64,
+  createdAt: u64,
+  expiresAt: u64,
+  trace: list(traceCodec, 24),
+})
+export type OutboxItem = Coded<typeof outboxItemCodec>
+export const OUTBOX_PATH = { none: 0, direct: 1, mailbox: 2 } as const
+
+/** Something that happened, numbered without gaps from 1. `data` is JSON for the local API. */
+export const eventCodec = struct({ version: u8, number: u64, at: u64, type: text(64), data: text(65_535) })
+export type StoredEvent = Coded<typeof eventCodec>

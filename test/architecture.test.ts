@@ -1,0 +1,159 @@
+/** The floors: imports go down only, packages belong to one floor, no cycles, and every source file is under test. */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+
+const ROOT = join(import.meta.dirname, '..')
+
+/** Which rooms a room may import from, itself included. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  lib: ['lib'],
+  wire: ['lib', 'wire'],
+  crypto: ['lib', 'crypto'],
+  protocol: ['lib', 'wire', 'crypto', 'protocol'],
+  store: ['lib', 'wire', 'crypto', 'protocol', 'store'],
+  net: ['lib', 'wire', 'crypto', 'protocol', 'net'],
+  services: ['lib', 'wire', 'crypto', 'protocol', 'store', 'net', 'services'],
+  api: ['lib', 'wire', 'protocol', 'services', 'api'],
+  top: ['lib', 'wire', 'crypto', 'protocol', 'store', 'net', 'services', 'api', 'top', 'cli'],
+  cli: ['lib', 'api', 'top', 'cli'],
+}
+
+/** The only rooms where a package (or a built-in that touches the world) may appear. */
+const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^@noble\/|^@scure\/|^node:crypto$/, ['crypto']],
+  [/^level$/, ['store']],
+  [/^libp2p$|^@libp2p\/|^@chainsafe\/|^@multiformats\/|^datastore-core|^interface-datastore|^uint8arraylist$/, ['net']],
+  [/^node:fs|^node:path$|^node:os$/, ['store', 'net', 'api', 'top', 'cli']],
+  [/^node:(net|tls|http)$/, ['net', 'api', 'top', 'cli']],
+  [/^node:worker_threads$|^node:process$|^node:child_process$/, ['crypto', 'top', 'cli']],
+  [/^fastify$|^@fastify\/|^ws$/, ['api']],
+  [/^zod$/, ['api', 'top', 'cli']],
+  [/^pino$|^commander$|^qrcode$/, ['top', 'cli']],
+  [/^node:events$|^node:util$|^node:buffer$|^node:stream|^node:url$|^node:readline|^node:timers/, ['net', 'api', 'top', 'cli']],
+]
+
+interface Source {
+  readonly path: string
+  readonly room: string
+  readonly imports: readonly string[]
+}
+
+const IMPORT = /(?:^|\n)\s*(?:import|export)\s(?:[^'"`;]*?\sfrom\s)?\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g
+
+function importsOf(text: string): readonly string[] {
+  const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '')
+  return [...code.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? '')
+}
+
+function roomOf(path: string): string {
+  const parts = path.split('/')
+  return parts[0] === 'src' && parts.length > 2 ? (parts[1] ?? '') : 'top'
+}
+
+function load(pattern: string): readonly Source[] {
+  return globSync(pattern, { cwd: ROOT }).map((path) => ({
+    path,
+    room: roomOf(path),
+    imports: importsOf(readFileSync(join(ROOT, path), 'utf8')),
+  }))
+}
+
+const resolved = (from: string, specifier: string): string => normalize(join(dirname(from), specifier))
+const sources = load('src/**/*.ts')
+
+test('imports go down only', () => {
+  const faults: string[] = []
+  for (const { path, room, imports } of sources) {
+    const allowed = MAY_IMPORT[room]
+    assert.ok(allowed, `${path}: no such room in the plan`)
+    for (const specifier of imports.filter((name) => name.startsWith('.'))) {
+      const target = roomOf(resolved(path, specifier))
+      if (!allowed.includes(target)) faults.push(`${path} imports ${specifier}`)
+      if (specifier.endsWith('/index.ts')) faults.push(`${path} imports an index`)
+    }
+  }
+  assert.deepEqual(faults, [])
+})
+
+test('a package belongs to one floor', () => {
+  const faults: string[] = []
+  for (const { path, room, imports } of sources) {
+    for (const specifier of imports.filter((name) => !name.startsWith('.'))) {
+      const owner = OWNERS.find(([pattern]) => pattern.test(specifier))
+      if (owner === undefined) faults.push(`${path} imports ${specifier}, which has no floor`)
+      else if (!owner[1].includes(room)) faults.push(`${path} imports ${specifier}`)
+    }
+  }
+  assert.deepEqual(faults, [])
+})
+
+test('services know one another only by ports', () => {
+  const faults: string[] = []
+  for (const { path, room, imports } of sources) {
+    if (room !== 'services') continue
+    const text = readFileSync(join(ROOT, path), 'utf8')
+    const mine = path.split('/')[2]
+    for (const specifier of imports.filter((name) => name.startsWith('.'))) {
+      const target = resolved(path, specifier).split('/')
+      if (target[1] !== 'services' || target.length < 4 || target[2] === mine) continue
+      const typeOnly = new RegExp(`import type [^;]*?from '${specifier.replaceAll('.', '\\.')}'`).test(text)
+      if (!typeOnly) faults.push(`${path} imports ${specifier}`)
+    }
+  }
+  assert.deepEqual(faults, [])
+})
+
+test('no import cycles, type imports included', () => {
+  const graph = new Map(
+    sources.map((source) => [
+      source.path,
+      source.imports.filter((name) => name.startsWith('.')).map((name) => resolved(source.path, name)),
+    ]),
+  )
+  const done = new Set<string>()
+  const walk = (path: string, trail: readonly string[]): void => {
+    assert.ok(!trail.includes(path), `cycle: ${[...trail, path].join(' → ')}`)
+    if (done.has(path)) return
+    for (const next of graph.get(path) ?? []) walk(next, [...trail, path])
+    done.add(path)
+  }
+  for (const path of graph.keys()) walk(path, [])
+})
+
+test('TE-12 every source file is reached by a test, and nothing is left out of the compiler', () => {
+  const all = [...sources, ...load('test/**/*.ts')]
+  const byPath = new Map(all.map((source) => [source.path, source]))
+  const seen = new Set<string>()
+  const visit = (path: string): void => {
+    if (seen.has(path)) return
+    seen.add(path)
+    for (const name of byPath.get(path)?.imports ?? []) if (name.startsWith('.')) visit(resolved(path, name))
+  }
+  for (const { path } of all) if (path.endsWith('.test.ts')) visit(path)
+  // Entry points are run as processes by the end-to-end tests.
+  visit('src/cli/main.ts')
+  assert.deepEqual(
+    sources.map(({ path }) => path).filter((path) => !seen.has(path)),
+    [],
+  )
+  const compiler = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as { include: string[]; exclude?: unknown }
+  assert.ok(compiler.include.includes('src') && compiler.include.includes('test') && compiler.exclude === undefined)
+})
+
+test('TE-12 no test is skipped or marked to run alone', () => {
+  const banned = /\b(?:test|it|describe|suite)\.(?:skip|todo|only)\b|\{\s*(?:skip|todo|only):/
+  const faults = globSync('test/**/*.test.ts', { cwd: ROOT }).filter(
+    (path) => path !== 'test/architecture.test.ts' && banned.test(readFileSync(join(ROOT, path), 'utf8')),
+  )
+  assert.deepEqual(faults, [])
+})
+
+test('ID-20 no RSA in the sources', () => {
+  const users = sources.filter(({ path }) => /\brsa\b/i.test(readFileSync(join(ROOT, path), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')))
+  assert.deepEqual(
+    users.map(({ path }) => path),
+    [],
+  )
+})
