@@ -138,7 +138,12 @@ export interface Application {
   contacts(): Promise<readonly ContactView[]>
   contact(accountId: string): Promise<ContactView>
   /** `target` is an account id or a `sotto:` link. Sends a contact request. */
-  addContact(input: { target: string; name?: string; note?: string; source?: 'network' | 'invite' | 'qr' }): Promise<ContactView>
+  addContact(input: {
+    target: string
+    name?: string
+    note?: string
+    source?: 'network' | 'invite' | 'qr'
+  }): Promise<ContactView>
   acceptContact(accountId: string, input: { name?: string }): Promise<ContactView>
   updateContact(accountId: string, input: { name?: string; favourite?: boolean }): Promise<ContactView>
   blockContact(accountId: string): Promise<ContactView>

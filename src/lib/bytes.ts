@@ -54,15 +54,18 @@ export function xor(a: Uint8Array, b: Uint8Array): Uint8Array {
   return a.map((byte, i) => byte ^ (b[i] ?? 0))
 }
 
-/** Big-endian unsigned 32-bit integer as 4 bytes. */
+/** Big-endian unsigned 32-bit integer as 4 bytes. Throws RangeError where it does not fit: a counter must not wrap. */
 export function u32be(value: number): Uint8Array {
+  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) throw new RangeError('u32be: out of range')
   const out = new Uint8Array(4)
   new DataView(out.buffer).setUint32(0, value)
   return out
 }
 
-/** Big-endian unsigned 64-bit integer as 8 bytes. */
+/** Big-endian unsigned 64-bit integer as 8 bytes. Throws RangeError where it does not fit or is not exact. */
 export function u64be(value: number | bigint): Uint8Array {
+  const exact = typeof value === 'bigint' || Number.isSafeInteger(value)
+  if (!exact || value < 0 || value >= 2n ** 64n) throw new RangeError('u64be: out of range')
   const out = new Uint8Array(8)
   new DataView(out.buffer).setBigUint64(0, BigInt(value))
   return out

@@ -1,3 +1,5 @@
+import { TimeoutError } from './errors.ts'
+
 /** Where time comes in: an argument, so that thirty days pass in a second of a test. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
@@ -6,11 +8,23 @@ export interface Clock {
   after(delayMs: number, action: () => void): () => void
 }
 
-/** The machine's clock. Its timers keep the process alive until they are called off. */
+/** The longest delay of one timer: Node turns anything above it into 1 ms. */
+const TIMER_MAX_MS = 2 ** 31 - 1
+
+/** The machine's clock. Its timers keep the process alive until they are called off, and may be longer than 24 days. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, action) {
-    const timer = setTimeout(action, delayMs)
+    let timer: ReturnType<typeof setTimeout>
+    const arm = (restMs: number): void => {
+      timer =
+        restMs <= TIMER_MAX_MS
+          ? setTimeout(action, restMs)
+          : setTimeout(() => {
+              arm(restMs - TIMER_MAX_MS)
+            }, TIMER_MAX_MS)
+    }
+    arm(delayMs)
     return () => {
       clearTimeout(timer)
     }
@@ -90,5 +104,18 @@ async function settle(): Promise<void> {
     await new Promise<void>((resolve) => {
       setImmediate(resolve)
     })
+  }
+}
+
+/** Runs `job` with a signal that is given after `limitMs`, with TimeoutError as its reason. */
+export async function withDeadline<T>(clock: Clock, limitMs: number, job: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const cancel = clock.after(limitMs, () => {
+    controller.abort(new TimeoutError('it took too long'))
+  })
+  try {
+    return await job(controller.signal)
+  } finally {
+    cancel()
   }
 }

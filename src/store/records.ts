@@ -46,7 +46,6 @@ export type Contact = Coded<typeof contactCodec>
 
 /** Queued · stored at W = 3 or more holders · delivered · read · expired · failed (identity changed, refused). */
 export const MESSAGE_STATUS = { queued: 1, stored: 2, delivered: 3, read: 4, expired: 5, failed: 6 } as const
-export type MessageStatus = keyof typeof MESSAGE_STATUS
 
 /** One message of a conversation. `order` numbers a conversation's messages on this device and never repeats. */
 export const messageCodec = struct({

@@ -30,7 +30,7 @@ export const deviceCertificateBodyCodec = struct({
 export type DeviceCertificateBody = Coded<typeof deviceCertificateBodyCodec>
 export const DEVICE_CERTIFICATE_LABEL = 'sotto device certificate v1'
 
-/** 5,450 bytes. Signed by the account key. */
+/** 5,447 bytes. Signed by the account key. */
 export const deviceCertificateCodec = struct({ body: deviceCertificateBodyCodec, signature: hybridSignatureCodec })
 export type DeviceCertificate = Coded<typeof deviceCertificateCodec>
 

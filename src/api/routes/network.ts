@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import type { Route } from '../route.ts'
+import { list, route } from '../route.ts'
+import { accountId } from '../schemas.ts'
+
+/** The daemon itself and the network around it. */
+export const networkRoutes: readonly Route[] = [
+  route({ method: 'GET', path: '/status', group: 'read', work: (call) => call.application.status() }),
+  route({
+    method: 'GET',
+    path: '/keys/:accountId',
+    group: 'lookup',
+    params: z.strictObject({ accountId }),
+    work: (call) => call.application.lookup(call.params.accountId),
+  }),
+  route({
+    method: 'GET',
+    path: '/peers',
+    group: 'read',
+    work: async (call) => list(await call.application.peers()),
+  }),
+  route({
+    method: 'POST',
+    path: '/token/rotate',
+    group: 'rotate',
+    status: 204,
+    work: (call) => call.rotateToken(),
+  }),
+]

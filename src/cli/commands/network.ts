@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import type { KeyView, StatusView } from '../../api/application.ts'
+import type { Context, Register } from '../context.ts'
+import { fields, table, when } from '../render.ts'
+import { resolveAccount } from '../resolve.ts'
+
+/** The daemon and the network around it. */
+export const registerNetwork: Register = (program, open) => {
+  program
+    .command('status')
+    .description('how the daemon is')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      context.print(await (await context.client()).status(), statusText)
+    })
+  program
+    .command('peers')
+    .description('whom it is connected to')
+    .action(async (_options: object, self: Command) => peers(open(self)))
+  const key = program.command('key').description('keys in the network')
+  key
+    .command('get <who>')
+    .description('look an account up')
+    .action(async (who: string, _options: object, self: Command) => {
+      const context = open(self)
+      const client = await context.client()
+      const accountId = await resolveAccount(client, who)
+      context.print(await context.patiently('looking the account up', client.lookup(accountId)), keyText)
+    })
+  const token = program.command('token').description('the key to the local API')
+  token
+    .command('rotate')
+    .description('make a new token; the old one stops working')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      await (await context.client()).rotateToken()
+      context.print({ rotated: true }, () => 'the old token no longer works')
+    })
+  program
+    .command('version')
+    .description('show the version')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      context.print(
+        { version: await packageVersion(), node: process.versions.node },
+        ({ version }) => `sotto ${version}`,
+      )
+    })
+}
+
+/** Of package.json, two floors up from here in source and build alike. */
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+function statusText(status: StatusView): string {
+  const { holder, mailbox, outbox } = status
+  return fields({
+    state: status.state,
+    network: status.network,
+    account: status.accountId,
+    device: status.deviceId,
+    peer: status.peerId,
+    addresses: status.addresses.length === 0 ? null : status.addresses.join(' '),
+    peers: status.peers,
+    outbox: `${outbox.waiting} waiting`,
+    mailbox: `${mailbox.unread} unread, last sweep ${sweepText(mailbox)}`,
+    holder: holder.serving ? `${holder.records} records, ${holder.bytes} bytes for others` : 'not serving',
+    uptime: `${status.uptimeSeconds} s`,
+    version: status.version,
+  })
+}
+
+function sweepText({ lastSweepAt, complete }: StatusView['mailbox']): string {
+  if (lastSweepAt === null) return 'never'
+  return `${when(lastSweepAt)}${complete ? '' : ' (incomplete)'}`
+}
+
+async function peers(context: Context): Promise<void> {
+  const client = await context.client()
+  context.print({ items: await client.peers() }, ({ items }) => {
+    const rows = items.map((peer) => [
+      peer.peerId,
+      peer.direction,
+      peer.roundTripMs === null ? '–' : `${peer.roundTripMs} ms`,
+      peer.holder ? 'holder' : '',
+      peer.encryption,
+      peer.address,
+    ])
+    return rows.length === 0 ? 'no peers' : table(['PEER', 'DIRECTION', 'RTT', 'ROLE', 'LINK', 'ADDRESS'], rows)
+  })
+}
+
+function keyText(view: KeyView): string {
+  const devices = view.devices.map(({ deviceId, expiresAt }) => `  ${deviceId}, certified until ${when(expiresAt)}`)
+  const { sizes } = view
+  const head = fields({
+    account: view.accountId,
+    suite: view.suite,
+    card: `number ${view.number}, until ${when(view.expiresAt)}`,
+    keys: `Ed25519 ${sizes.ed25519}, ML-DSA-65 ${sizes.mldsa65}, X25519 ${sizes.x25519}, ML-KEM ${sizes.kem} bytes`,
+    successor: view.successor,
+  })
+  return [head, 'devices:', ...devices].join('\n')
+}

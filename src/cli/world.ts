@@ -1,0 +1,24 @@
+/** What a command line touches: handed in, so that tests run commands in their own process. */
+import type { NodeModule } from './node-module.ts'
+
+export interface World {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Whether each end is a terminal, and how wide. */
+  readonly terminal: {
+    readonly stdin: boolean
+    readonly stdout: boolean
+    readonly stderr: boolean
+    readonly columns: number
+  }
+  stdout(text: string): void
+  stderr(text: string): void
+  /** Standard input to its end, or the first `maxBytes + 1` bytes of it. */
+  readStdin(maxBytes: number): Promise<Uint8Array>
+  /** Asks on the terminal without showing what is typed. */
+  askHidden(question: string): Promise<string>
+  /** Resolves with the first SIGINT or SIGTERM. */
+  untilSignal(): Promise<string>
+  /** Resolves with the first uncaught exception or unhandled rejection. */
+  untilCrash(): Promise<unknown>
+  loadNode(): Promise<NodeModule>
+}

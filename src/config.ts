@@ -1,0 +1,222 @@
+/**
+ * Settings: one strict schema; defaults < `config.json` in the home < environment (`SOTTO_…`) < flags. The file carries
+ * a version and is brought up by numbered migrations. Everything that is wrong is reported at once.
+ */
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { DEFAULT_API_LIMITS } from './api/limits.ts'
+import { resolveHome } from './api/paths.ts'
+import { fromSystemError } from './api/errors.ts'
+import { UsageError } from './lib/errors.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+type Json = Record<string, unknown>
+
+/** Sun and Linux keep 104 to 108 bytes for the path of a unix socket. */
+const SOCKET_PATH_MAX_BYTES = 100
+const GIBIBYTE = 1_073_741_824
+
+/** A listening or dialable address; its exact meaning is the network's to check. */
+const ADDRESS = /^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^/\s]+(\/[^/\s]+)*$/
+const address = z.string().max(512).regex(ADDRESS)
+const perMinute = (standard: number) => z.number().int().min(1).max(1_000_000).default(standard)
+
+const limitsSchema = z.strictObject({
+  readsPerMinute: perMinute(DEFAULT_API_LIMITS.readsPerMinute),
+  writesPerMinute: perMinute(DEFAULT_API_LIMITS.writesPerMinute),
+  messagesPerMinute: perMinute(DEFAULT_API_LIMITS.messagesPerMinute),
+  publishesPerMinute: perMinute(DEFAULT_API_LIMITS.publishesPerMinute),
+  rotationsPerMinute: perMinute(DEFAULT_API_LIMITS.rotationsPerMinute),
+  lookupsPerMinute: perMinute(DEFAULT_API_LIMITS.lookupsPerMinute),
+  requestsPerMinute: perMinute(DEFAULT_API_LIMITS.requestsPerMinute),
+})
+
+const configSchema = z.strictObject({
+  version: z.literal(1).default(1),
+  /** Network profile: `main`, `local`, or the path of a profile file. Its name is part of every protocol id. */
+  network: z.string().min(1).max(4_096).default('main'),
+  listen: z.array(address).min(1).max(16).default(['/ip4/0.0.0.0/tcp/0']),
+  /** Addresses to tell others instead of the ones found. */
+  announce: z.array(address).max(16).default([]),
+  /** Peers to join by. One that cannot be an address is skipped with a warning. */
+  bootstrap: z.array(z.string().max(4_096)).max(256).default([]),
+  holder: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      diskMaxBytes: z.number().int().min(1_048_576).max(Number.MAX_SAFE_INTEGER).default(GIBIBYTE),
+    })
+    .prefault({}),
+  api: z
+    .strictObject({
+      /** Loopback only; the server refuses anything else. */
+      host: z.string().min(1).max(255).default('127.0.0.1'),
+      port: z.number().int().min(0).max(65_535).default(0),
+      limits: limitsSchema.prefault({}),
+    })
+    .prefault({}),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
+  crypto: z.enum(['auto', 'native', 'noble']).default('auto'),
+  passphraseFile: z.string().min(1).max(4_096).optional(),
+})
+export type Config = z.output<typeof configSchema>
+
+/** What the daemon runs by: the settings and where it lives. */
+export interface Settings extends Config {
+  /** Absolute. */
+  readonly home: string
+  readonly socketPath: string
+  /** For the user, one line each; nothing was refused for them. */
+  readonly warnings: readonly string[]
+}
+
+/** Flags as the command line has them, by the names in {@link SOURCES}; undefined ones are left out. */
+export type Flags = Readonly<Record<string, string | readonly string[] | boolean | undefined>>
+
+interface Source {
+  readonly path: readonly [string, ...string[]]
+  readonly env: string
+  readonly flag?: string
+  readonly kind: 'text' | 'list' | 'number' | 'boolean'
+}
+const SOURCES: readonly Source[] = [
+  { path: ['network'], env: 'SOTTO_NETWORK', flag: 'network', kind: 'text' },
+  { path: ['listen'], env: 'SOTTO_LISTEN', flag: 'listen', kind: 'list' },
+  { path: ['announce'], env: 'SOTTO_ANNOUNCE', flag: 'announce', kind: 'list' },
+  { path: ['bootstrap'], env: 'SOTTO_BOOTSTRAP', flag: 'bootstrap', kind: 'list' },
+  { path: ['holder', 'enabled'], env: 'SOTTO_HOLDER', flag: 'holder', kind: 'boolean' },
+  { path: ['holder', 'diskMaxBytes'], env: 'SOTTO_HOLDER_DISK_MAX_BYTES', kind: 'number' },
+  { path: ['api', 'host'], env: 'SOTTO_API_HOST', flag: 'apiHost', kind: 'text' },
+  { path: ['api', 'port'], env: 'SOTTO_API_PORT', flag: 'apiPort', kind: 'number' },
+  { path: ['api', 'limits', 'writesPerMinute'], env: 'SOTTO_API_WRITES_PER_MINUTE', kind: 'number' },
+  { path: ['api', 'limits', 'messagesPerMinute'], env: 'SOTTO_API_MESSAGES_PER_MINUTE', kind: 'number' },
+  { path: ['log', 'level'], env: 'SOTTO_LOG_LEVEL', flag: 'logLevel', kind: 'text' },
+  { path: ['crypto'], env: 'SOTTO_CRYPTO', kind: 'text' },
+  { path: ['passphraseFile'], env: 'SOTTO_PASSPHRASE_FILE', flag: 'passphraseFile', kind: 'text' },
+]
+
+/** A step from version `from` to `from + 1`. */
+export interface Migration {
+  readonly from: number
+  apply(config: Json): Json
+}
+/** In order; the schema above is what the last one leaves. */
+const MIGRATIONS: readonly Migration[] = []
+
+/** Everything the daemon needs to know. Throws UsageError that lists every fault, StorageError. */
+export async function loadSettings(input: {
+  home?: string | undefined
+  env: Environment
+  flags?: Flags
+}): Promise<Settings> {
+  const { env, flags = {} } = input
+  const home = resolveHome(input.home, env)
+  const file = migrate(await readConfigFile(home), MIGRATIONS)
+  const config = parseConfig(overlay(file, env, flags))
+  const { good, bad } = sortBootstrap(config.bootstrap)
+  const warnings = bad.map(
+    (at) => `bootstrap address ${at + 1} of ${config.bootstrap.length} is not a multiaddr; skipped`,
+  )
+  return { ...config, bootstrap: good, home, socketPath: socketPathFor(home, env), warnings }
+}
+
+/** The checked settings. Throws UsageError with one entry per fault: the setting's name and the rule, not the value. */
+export function parseConfig(raw: unknown): Config {
+  const result = configSchema.safeParse(raw)
+  if (result.success) return result.data
+  const faults = result.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${ruleOf(issue)}`)
+  throw new UsageError(`the configuration has ${faults.length} fault(s): ${faults.join('; ')}`)
+}
+
+/** Brings an older file up, one numbered step after another. Throws UsageError for a file of a newer Sotto. */
+export function migrate(file: Json, migrations: readonly Migration[]): Json {
+  const newest = 1 + migrations.length
+  const version = file['version'] ?? newest
+  if (typeof version !== 'number') return file
+  if (version > newest) throw new UsageError('config.json was written by a newer version of Sotto; update Sotto')
+  let config = file
+  for (const step of migrations) {
+    if (step.from >= version) config = { ...step.apply(config), version: step.from + 1 }
+  }
+  return config
+}
+
+/** The socket lies in the home, or where that path is too long for one, in a directory of its own. */
+export function socketPathFor(home: string, env: Environment): string {
+  const plain = join(home, 'api.sock')
+  if (Buffer.byteLength(plain) <= SOCKET_PATH_MAX_BYTES) return plain
+  const runtime = env['XDG_RUNTIME_DIR'] ?? ''
+  const base = runtime !== '' && Buffer.byteLength(runtime) <= 60 ? runtime : tmpdir()
+  return join(base, `sotto-${process.getuid?.() ?? 0}-${fingerprint(home)}`, 'api.sock')
+}
+
+/** FNV-1a, 64 bits: tells homes apart. It guards nothing; the directory's owner and mode do. */
+function fingerprint(text: string): string {
+  let hash = 0xcbf29ce484222325n
+  for (const byte of new TextEncoder().encode(text))
+    hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn
+  return hash.toString(16).padStart(16, '0')
+}
+
+async function readConfigFile(home: string): Promise<Json> {
+  const text = await readFile(join(home, 'config.json'), 'utf8').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '{}'
+    throw fromSystemError(error, 'cannot read config.json')
+  })
+  try {
+    const value = JSON.parse(text) as unknown
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json
+  } catch {
+    // said below
+  }
+  throw new UsageError('config.json is not a JSON object; mend it or move it away')
+}
+
+function overlay(file: Json, env: Environment, flags: Flags): Json {
+  const config = structuredClone(file)
+  for (const source of SOURCES) {
+    const text = env[source.env]
+    if (text !== undefined && text !== '') assign(config, source.path, fromText(source.kind, text))
+    const flag = source.flag === undefined ? undefined : flags[source.flag]
+    if (flag === undefined) continue
+    assign(config, source.path, typeof flag === 'string' ? fromText(source.kind, flag) : flag)
+  }
+  return config
+}
+
+/** What cannot be converted stays text, so that the schema reports it with the setting's name. */
+function fromText(kind: Source['kind'], text: string): unknown {
+  if (kind === 'list') return text.split(/[\s,]+/).filter((part) => part !== '')
+  if (kind === 'number') return /^[0-9]{1,16}$/.test(text) ? Number(text) : text
+  if (kind === 'boolean' && /^(true|1|yes|on)$/i.test(text)) return true
+  if (kind === 'boolean' && /^(false|0|no|off)$/i.test(text)) return false
+  return text
+}
+
+function assign(config: Json, path: readonly string[], value: unknown): void {
+  const [head, ...rest] = path
+  if (head === undefined) return
+  if (rest.length === 0) {
+    config[head] = value
+    return
+  }
+  const inner = config[head] ?? {}
+  config[head] = inner
+  if (typeof inner === 'object') assign(inner as Json, rest, value)
+}
+
+function sortBootstrap(list: readonly string[]): { good: string[]; bad: number[] } {
+  const good = list.filter((entry) => address.safeParse(entry).success)
+  const bad = list.flatMap((entry, at) => (address.safeParse(entry).success ? [] : [at]))
+  return { good: [...new Set(good)], bad }
+}
+
+function ruleOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return `unknown setting ${issue.keys.join(', ')}`
+  if (issue.code === 'invalid_type') return `must be ${issue.expected}`
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`
+  if (issue.code === 'too_small') return `must be at least ${issue.minimum}`
+  if (issue.code === 'too_big') return `must be at most ${issue.maximum}`
+  return 'is not valid'
+}

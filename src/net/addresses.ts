@@ -1,0 +1,74 @@
+/** Multiaddrs as texts: which are well formed, which may be dialled here, which come first. */
+import { isPrivate } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { NetworkProfile } from '../lib/network-profile.ts'
+import { PEER_ADDRESSES_MAX } from '../wire/peer.ts'
+
+const ADDRESS_TEXT_MAX = 255
+
+/** The multiaddr that the text spells, or `undefined`. */
+export function parseAddress(text: string): Multiaddr | undefined {
+  if (text.length === 0 || text.length > ADDRESS_TEXT_MAX) return undefined
+  try {
+    return multiaddr(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The peer id at the end of an address, or `undefined`. */
+export function peerIdOf(address: Multiaddr): string | undefined {
+  return address.getComponents().findLast((component) => component.name === 'p2p')?.value
+}
+
+/** The address for this peer and no other, or `undefined` where it names another. */
+export function addressFor(text: string, peerId: string): Multiaddr | undefined {
+  const address = parseAddress(text)
+  if (address === undefined) return undefined
+  const named = peerIdOf(address)
+  if (named === undefined) return address.encapsulate(`/p2p/${peerId}`)
+  return named === peerId ? address : undefined
+}
+
+/** The address without the peer id at its end. */
+export function withoutPeer(text: string): string {
+  return text.replace(/\/p2p\/[^/]+$/, '')
+}
+
+/** The IP address in text form, or `undefined` over a relay or by name. */
+export function ipOf(address: Multiaddr): string | undefined {
+  const components = address.getComponents()
+  if (components.some((component) => component.name === 'p2p-circuit')) return undefined
+  const first = components.find((component) => component.name === 'ip4' || component.name === 'ip6')
+  return first?.value
+}
+
+/** Whether the profile lets the address be announced, passed on and dialled. */
+export function addressAllowed(address: Multiaddr, profile: Pick<NetworkProfile, 'privateAddresses'>): boolean {
+  return profile.privateAddresses || !isPrivate(address)
+}
+
+/** 0 public, 1 private, 2 loopback: loopback means something else on every machine. */
+function reach(address: Multiaddr): number {
+  if (!isPrivate(address)) return 0
+  const ip = ipOf(address) ?? ''
+  return ip.startsWith('127.') || ip === '::1' ? 2 : 1
+}
+
+/** The addresses that may be kept for a peer: well formed, allowed, distinct, the farthest reaching first, at most 8. */
+export function keepAddresses(
+  texts: readonly string[],
+  peerId: string,
+  profile: Pick<NetworkProfile, 'privateAddresses'>,
+): readonly string[] {
+  const kept = new Map<string, number>()
+  for (const text of texts) {
+    const address = addressFor(text, peerId)
+    if (address === undefined || !addressAllowed(address, profile)) continue
+    const whole = address.toString()
+    if (whole.length <= ADDRESS_TEXT_MAX) kept.set(whole, reach(address))
+  }
+  const sorted = [...kept].sort(([, a], [, b]) => a - b)
+  return sorted.slice(0, PEER_ADDRESSES_MAX).map(([text]) => text)
+}

@@ -1,0 +1,175 @@
+/**
+ * Sotto's own find: the peers nearest to a target, each of which answered.
+ *
+ * 1. The shortlist begins with the nearest live peers and the nearest candidates of the table.
+ * 2. Up to α = 3 queries (verb FIND) run side by side, the nearest unasked peer first. Among the `WIDTH` nearest
+ *    everyone is asked; farther off only who is not known to be alive.
+ * 3. An answer's closer peers join the shortlist as candidates. Who fails leaves it and the table.
+ * 4. It ends when nobody is left to ask among the `count` nearest. A query that takes long does not hold up the others.
+ */
+import type { Clock } from '../lib/clock.ts'
+import { messageOf, nameOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import { HOLDER_STATUS, HOLDER_VERB } from '../wire/holder.ts'
+import type { PeerRecord } from '../wire/peer.ts'
+import { compareDistance } from './live-table.ts'
+import type { Contact, LiveTable } from './live-table.ts'
+import type { HolderLink } from './ports.ts'
+import type { PositionOf } from './peer-id.ts'
+import { within } from './signals.ts'
+
+/** Nearest peers that are asked whatever we know of them. */
+export const FIND_WIDTH = 8
+const ALPHA = 3
+const QUERY_DEADLINE_MS = 2_000
+/** After this a query no longer counts against α. */
+const SLOW_QUERY_MS = 250
+/** Peers that one find asks at most: liars may name new peers without end. */
+const QUERIES_MAX = 64
+
+export interface FindDeps {
+  readonly table: LiveTable
+  readonly positionOf: PositionOf
+  readonly clock: Clock
+  readonly log: Logger
+  readonly selfId: string
+  /** A link to the peer; the host evicts on failure. */
+  readonly link: (peer: PeerRecord, signal: AbortSignal) => Promise<HolderLink>
+  /** Keeps what an answer names, cleaned by the profile's rules. */
+  readonly clean: (records: readonly PeerRecord[]) => readonly PeerRecord[]
+  readonly evict: (peerId: string) => void
+}
+
+type State = 'unasked' | 'asked' | 'answered' | 'failed'
+
+interface Listed extends Contact {
+  state: State
+}
+
+/** Up to `count` peers nearest to `target` that are alive, nearest first. Ends early, with what it has, on the signal. */
+export async function find(
+  deps: FindDeps,
+  target: Uint8Array,
+  count: number,
+  signal: AbortSignal,
+): Promise<readonly PeerRecord[]> {
+  const walk = new Walk(deps, target, count, signal)
+  await walk.run()
+  return walk.result()
+}
+
+class Walk {
+  readonly #deps: FindDeps
+  readonly #target: Uint8Array
+  readonly #count: number
+  readonly #signal: AbortSignal
+  /** Nearest first, the failed ones left out. */
+  #list: Listed[] = []
+  readonly #seen = new Set<string>()
+  #running = 0
+  #slow = 0
+  #queries = 0
+  #wake: (() => void) | undefined
+
+  constructor(deps: FindDeps, target: Uint8Array, count: number, signal: AbortSignal) {
+    this.#deps = deps
+    this.#target = target
+    this.#count = count
+    this.#signal = signal
+  }
+
+  async run(): Promise<void> {
+    const reach = Math.max(this.#count, FIND_WIDTH)
+    for (const contact of this.#deps.table.nearestLive(this.#target, reach)) this.#list_(contact)
+    for (const contact of this.#deps.table.nearestCandidates(this.#target, reach)) this.#list_(contact)
+    const onAbort = (): void => this.#wake?.()
+    this.#signal.addEventListener('abort', onAbort)
+    while (!this.#signal.aborted) {
+      const next = this.#running - this.#slow < ALPHA ? this.#next() : undefined
+      if (next !== undefined) void this.#ask(next)
+      else if (this.#running === 0 || this.#settled()) break
+      else await this.#change()
+    }
+    this.#signal.removeEventListener('abort', onAbort)
+  }
+
+  result(): readonly PeerRecord[] {
+    const alive = this.#list.filter((item) => item.state === 'answered' || this.#deps.table.isLive(item.record.id))
+    return alive.slice(0, this.#count).map((item) => this.#deps.table.record(item.record.id) ?? item.record)
+  }
+
+  /** The nearest peer that has to be asked. */
+  #next(): Listed | undefined {
+    if (this.#queries >= QUERIES_MAX) return undefined
+    return this.#reachable().find((item) => item.state === 'unasked')
+  }
+
+  /** Whether the nearest are all known: a slow query farther off is not waited for. */
+  #settled(): boolean {
+    return this.#reachable().every((item) => item.state !== 'asked')
+  }
+
+  /** Those among the nearest that a query can still tell us something about. */
+  #reachable(): Listed[] {
+    const near = this.#list.slice(0, Math.max(this.#count, FIND_WIDTH))
+    return near.filter((item, rank) => rank < FIND_WIDTH || !this.#deps.table.isLive(item.record.id))
+  }
+
+  async #ask(item: Listed): Promise<void> {
+    item.state = 'asked'
+    this.#running++
+    this.#queries++
+    let slow = false
+    const cancel = this.#deps.clock.after(SLOW_QUERY_MS, () => {
+      slow = true
+      this.#slow++
+      this.#wake?.()
+    })
+    const ok = await this.#query(item.record)
+    cancel()
+    if (slow) this.#slow--
+    this.#running--
+    item.state = ok ? 'answered' : 'failed'
+    if (!ok) this.#list = this.#list.filter((other) => other !== item)
+    this.#wake?.()
+  }
+
+  async #query(peer: PeerRecord): Promise<boolean> {
+    const { link, clean, evict, log } = this.#deps
+    try {
+      const signal = within(QUERY_DEADLINE_MS, this.#signal)
+      const open = await link(peer, signal)
+      const response = await open.request({ kind: HOLDER_VERB.find, body: { target: this.#target } }, signal)
+      for (const record of clean(response.closer)) this.#listRecord(record)
+      return response.status === HOLDER_STATUS.ok
+    } catch (error) {
+      if (this.#signal.aborted) return false // our caller gave up: says nothing about the peer
+      log.debug('a peer did not answer', { error: nameOf(error), text: messageOf(error) })
+      evict(peer.id)
+      return false
+    }
+  }
+
+  #listRecord(record: PeerRecord): void {
+    const position = this.#deps.positionOf(record.id)
+    if (position !== undefined && record.id !== this.#deps.selfId) this.#list_({ record, position })
+  }
+
+  #list_(contact: Contact): void {
+    if (this.#seen.has(contact.record.id)) return
+    this.#seen.add(contact.record.id)
+    let at = this.#list.length
+    while (at > 0 && compareDistance(this.#target, contact.position, this.#positionAt(at - 1)) < 0) at--
+    this.#list.splice(at, 0, { ...contact, state: 'unasked' })
+  }
+
+  #positionAt(index: number): Uint8Array {
+    return this.#list[index]?.position ?? this.#target
+  }
+
+  async #change(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+  }
+}

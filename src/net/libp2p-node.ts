@@ -1,0 +1,110 @@
+/** The one place where libp2p is put together. Why each value is what it is: `README.md` and research/libp2p.md. */
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { identify, identifyPush } from '@libp2p/identify'
+import type { Identify, IdentifyPush } from '@libp2p/identify'
+import { FaultTolerance } from '@libp2p/interface'
+import type { Ed25519PrivateKey, Libp2p } from '@libp2p/interface'
+import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { ping } from '@libp2p/ping'
+import type { Ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { createLibp2p } from 'libp2p'
+import type { Libp2pOptions } from 'libp2p'
+import type { NetworkProfile } from '../lib/network-profile.ts'
+import { VerificationError } from '../lib/errors.ts'
+import { addressAllowed, withoutPeer } from './addresses.ts'
+import { PeerDatastore } from './peer-datastore.ts'
+import { ADDRESS_DIAL_DEADLINE_MS, CONNECTIONS_MAX, DIAL_DEADLINE_MS } from './protocols.ts'
+
+const DAY_MS = 86_400_000
+const KIB = 1_024
+
+// A type, not an interface: libp2p's service map asks for an index signature.
+// oxlint-disable-next-line typescript/consistent-type-definitions
+export type NodeServices = { identify: Identify; identifyPush: IdentifyPush; ping: Ping; dht: KadDHT }
+export type Node = Libp2p<NodeServices>
+export type Encrypter = NonNullable<Libp2pOptions['connectionEncrypters']>[number]
+
+export interface NodeInit {
+  readonly privateKey: Ed25519PrivateKey
+  readonly listen: readonly string[]
+  readonly announce: readonly string[]
+  readonly profile: NetworkProfile
+  readonly kadId: string
+  /** In the order in which they are offered. */
+  readonly encrypters: readonly Encrypter[]
+  /** Addresses the user gave, peer ids cut off: they may be private whatever the profile says. */
+  readonly trustedAddresses: ReadonlySet<string>
+}
+
+/** A node that is not started yet. */
+export async function createNode(init: NodeInit): Promise<Node> {
+  return createLibp2p<NodeServices>({
+    start: false,
+    privateKey: init.privateKey,
+    nodeInfo: { name: 'sotto', version: '1', userAgent: 'sotto/1' }, // the same for all: versions single people out
+    datastore: new PeerDatastore(),
+    addresses: { listen: [...init.listen], announce: [...init.announce] },
+    transports: [tcp()],
+    connectionEncrypters: [...init.encrypters],
+    streamMuxers: [muxer()],
+    transportManager: { faultTolerance: FaultTolerance.NO_FATAL },
+    connectionManager: {
+      maxConnections: CONNECTIONS_MAX,
+      maxIncomingPendingConnections: 64,
+      inboundConnectionThreshold: init.profile.inboundPerSecond,
+      addressDialTimeout: ADDRESS_DIAL_DEADLINE_MS,
+      dialTimeout: DIAL_DEADLINE_MS,
+    },
+    // the default (10 s, 5 s) aborts busy healthy connections, and without aborting a frozen peer stays for ever
+    connectionMonitor: { pingInterval: 30_000, pingTimeout: { minTimeout: 20_000 } },
+    peerStore: { maxAddressAge: 7 * DAY_MS, maxPeerAge: 30 * DAY_MS },
+    connectionGater: gater(init),
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(), // tells others when the holder role comes or goes
+      ping: ping({ maxInboundStreams: 32, maxOutboundStreams: 64 }),
+      dht: routingTable(init),
+    },
+  })
+}
+
+/** A paused stream may be sent its whole window, and above the read buffer it is reset: so the one is below the other. */
+function muxer(): ReturnType<typeof yamux> {
+  return yamux({
+    maxInboundStreams: 128,
+    maxOutboundStreams: 128,
+    streamOptions: { maxReadBufferLength: 1_024 * KIB, maxStreamWindowSize: 512 * KIB },
+  })
+}
+
+/** kad-dht as a routing table and a walk; every value is refused, and {@link PeerDatastore} keeps none. */
+function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
+  const refuse = async (): Promise<void> => {
+    throw new VerificationError('values are not stored here')
+  }
+  return kadDHT({
+    protocol: init.kadId,
+    clientMode: false,
+    alpha: 3,
+    disjointPaths: 2,
+    kBucketSize: 20,
+    peerInfoMapper: init.profile.privateAddresses ? passthroughMapper : removePrivateAddressesMapper,
+    networkDialTimeout: { minTimeout: 2_000, maxTimeout: 6_000 },
+    validators: { pk: refuse },
+    selectors: { pk: () => 0 },
+    allowQueryWithZeroPeers: true,
+    querySelfInterval: 600_000,
+    maxInboundStreams: 16,
+  })
+}
+
+/** Strangers name addresses; on a public network none of them makes us knock on a private door. */
+function gater(init: NodeInit): NonNullable<Libp2pOptions['connectionGater']> {
+  return {
+    denyDialMultiaddr: (address) =>
+      !addressAllowed(address, init.profile) && !init.trustedAddresses.has(withoutPeer(address.toString())),
+    filterMultiaddrForPeer: (_peer, address) => addressAllowed(address, init.profile),
+  }
+}

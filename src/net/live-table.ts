@@ -1,0 +1,202 @@
+/**
+ * The peers that Sotto's own find walks over: *live* ones (holders that are connected or answered lately) and
+ * *candidates* (named by others, believed by nobody until they answer). Bounded; no I/O.
+ */
+import type { Clock } from '../lib/clock.ts'
+import { ExpiringMap } from '../lib/expiring-map.ts'
+import type { PeerRecord } from '../wire/peer.ts'
+import type { PositionOf } from './peer-id.ts'
+
+/** Live peers; above it the unconnected one farthest from us goes. */
+export const LIVE_PEERS_MAX = 1_000
+/** Candidates; above it the oldest goes. */
+export const CANDIDATES_MAX = 1_000
+/** How long a peer counts as live after it was last connected or answered. */
+export const LIVE_FOR_MS = 10 * 60_000
+const CANDIDATE_FOR_MS = 30 * 60_000
+/** How long a peer that failed is not believed on the word of others. */
+const FAILED_FOR_MS = 2 * 60_000
+
+interface Entry {
+  readonly id: string
+  readonly position: Uint8Array
+  addresses: readonly string[]
+  connected: boolean
+  seenAtMs: number
+}
+
+/** A peer under consideration: nearest first is by its position. */
+export interface Contact {
+  readonly record: PeerRecord
+  readonly position: Uint8Array
+}
+
+export class LiveTable {
+  readonly #selfId: string
+  readonly #self: Uint8Array
+  readonly #positionOf: PositionOf
+  readonly #clock: Clock
+  readonly #live = new Map<string, Entry>()
+  readonly #candidates: ExpiringMap<string, Contact>
+  readonly #candidateIds = new Set<string>()
+  readonly #failed: ExpiringMap<string, true>
+
+  constructor(selfId: string, positionOf: PositionOf, clock: Clock) {
+    const self = positionOf(selfId)
+    if (self === undefined) throw new TypeError('not a peer id of ours')
+    this.#selfId = selfId
+    this.#self = self
+    this.#positionOf = positionOf
+    this.#clock = clock
+    this.#candidates = new ExpiringMap(clock, CANDIDATE_FOR_MS, CANDIDATES_MAX)
+    this.#failed = new ExpiringMap(clock, FAILED_FOR_MS, LIVE_PEERS_MAX)
+  }
+
+  /** Where we stand ourselves. */
+  get selfPosition(): Uint8Array {
+    return this.#self
+  }
+
+  get size(): number {
+    return this.#live.size
+  }
+
+  /** A holder showed itself: it is connected, or it answered. `addresses` are its own word; none keeps the old ones. */
+  seen(id: string, addresses: readonly string[], connected: boolean): void {
+    const position = this.#positionOf(id)
+    if (position === undefined || id === this.#selfId) return
+    this.#failed.delete(id)
+    const known = this.#live.get(id)
+    const named = addresses.length > 0 ? addresses : (known?.addresses ?? this.#candidates.get(id)?.record.addresses ?? [])
+    this.#dropCandidate(id)
+    const entry = known ?? { id, position, addresses: named, connected, seenAtMs: 0 }
+    entry.addresses = named
+    entry.connected = connected
+    entry.seenAtMs = this.#clock.now()
+    this.#live.set(id, entry)
+    if (this.#live.size > LIVE_PEERS_MAX) this.#dropFarthest()
+  }
+
+  /** Its last connection closed; it stays live for a while unless it fails. */
+  disconnected(id: string): void {
+    const entry = this.#live.get(id)
+    if (entry === undefined) return
+    entry.connected = false
+    entry.seenAtMs = this.#clock.now()
+  }
+
+  /** It failed, or is no holder any more. */
+  evict(id: string): void {
+    this.#live.delete(id)
+    this.#dropCandidate(id)
+    this.#failed.set(id, true)
+  }
+
+  /** Somebody named a peer. Says nothing new about one that is live, or failed a moment ago. */
+  learn(record: PeerRecord): void {
+    const { id } = record
+    if (id === this.#selfId || record.addresses.length === 0) return
+    if (this.#isLive(id) || this.#failed.get(id) === true || this.#candidates.get(id) !== undefined) return
+    const position = this.#positionOf(id)
+    if (position === undefined) return
+    this.#candidates.set(id, { record, position })
+    this.#candidateIds.add(id)
+    if (this.#candidateIds.size > 2 * CANDIDATES_MAX) this.#sweepCandidates()
+  }
+
+  /** What is known of a live peer or a candidate. */
+  record(id: string): PeerRecord | undefined {
+    const entry = this.#live.get(id)
+    return entry === undefined ? this.#candidates.get(id)?.record : { id, addresses: entry.addresses }
+  }
+
+  /** Whether it failed a moment ago and others' word for it counts nothing. */
+  hasFailed(id: string): boolean {
+    return this.#failed.get(id) === true
+  }
+
+  isLive(id: string): boolean {
+    return this.#isLive(id)
+  }
+
+  isConnected(id: string): boolean {
+    return this.#live.get(id)?.connected ?? false
+  }
+
+  /** The live peers nearest to `target`, nearest first. */
+  nearestLive(target: Uint8Array, count: number): Contact[] {
+    const alive = [...this.#live.values()].filter((entry) => this.#isAlive(entry))
+    return nearest(alive, target, count).map((entry) => ({
+      record: { id: entry.id, addresses: entry.addresses },
+      position: entry.position,
+    }))
+  }
+
+  /** The candidates nearest to `target`, nearest first. */
+  nearestCandidates(target: Uint8Array, count: number): Contact[] {
+    const contacts: Contact[] = []
+    for (const id of this.#candidateIds) {
+      const contact = this.#candidates.get(id)
+      if (contact !== undefined) contacts.push(contact)
+    }
+    return nearest(contacts, target, count)
+  }
+
+  /** The peers worth remembering over a restart, those seen last first. */
+  remembered(count: number): readonly PeerRecord[] {
+    const entries = [...this.#live.values()].filter((entry) => entry.addresses.length > 0)
+    entries.sort((a, b) => Number(b.connected) - Number(a.connected) || b.seenAtMs - a.seenAtMs)
+    return entries.slice(0, count).map(({ id, addresses }) => ({ id, addresses }))
+  }
+
+  #isLive(id: string): boolean {
+    const entry = this.#live.get(id)
+    return entry !== undefined && this.#isAlive(entry)
+  }
+
+  #isAlive(entry: Entry): boolean {
+    return entry.connected || this.#clock.now() - entry.seenAtMs < LIVE_FOR_MS
+  }
+
+  #dropCandidate(id: string): void {
+    this.#candidates.delete(id)
+    this.#candidateIds.delete(id)
+  }
+
+  #sweepCandidates(): void {
+    for (const id of this.#candidateIds) if (this.#candidates.get(id) === undefined) this.#candidateIds.delete(id)
+  }
+
+  #dropFarthest(): void {
+    let worst: Entry | undefined
+    for (const entry of this.#live.values()) {
+      if (entry.connected) continue
+      if (worst === undefined || compareDistance(this.#self, entry.position, worst.position) > 0) worst = entry
+    }
+    if (worst !== undefined) this.#live.delete(worst.id)
+  }
+}
+
+/** Negative where `a` is nearer to `target` than `b` by XOR. */
+export function compareDistance(target: Uint8Array, a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < target.length; i++) {
+    const own = target[i] ?? 0
+    const difference = ((a[i] ?? 0) ^ own) - ((b[i] ?? 0) ^ own)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+/** The `count` nearest, nearest first: insertion into a short list, since the table is long and the answer is not. */
+function nearest<T extends { readonly position: Uint8Array }>(from: readonly T[], target: Uint8Array, count: number): T[] {
+  const best: T[] = []
+  for (const item of from) {
+    const last = best.at(-1)
+    if (best.length >= count && last !== undefined && compareDistance(target, item.position, last.position) >= 0) continue
+    let at = best.length
+    while (at > 0 && compareDistance(target, item.position, best[at - 1]?.position ?? item.position) < 0) at--
+    best.splice(at, 0, item)
+    if (best.length > count) best.pop()
+  }
+  return best
+}

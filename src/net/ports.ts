@@ -1,0 +1,71 @@
+/**
+ * What the floor above gets and gives, by shape the same as in `services/ports.ts` (imports go down only, so it is
+ * written twice; the integration tests assign the one to the other).
+ */
+import type { DirectFrame } from '../wire/direct.ts'
+import type { HolderRequest, HolderResponse } from '../wire/holder.ts'
+import type { Letter } from '../wire/letter.ts'
+import type { PeerRecord } from '../wire/peer.ts'
+
+/** One open stream to a holder. */
+export interface HolderLink {
+  readonly peerId: string
+  /** 32 bytes that the holder drew for this stream. */
+  readonly challenge: Uint8Array
+  readonly alive: boolean
+  request(request: HolderRequest, signal: AbortSignal): Promise<HolderResponse>
+}
+
+/** The peer at the other end of a holder stream, as the serving side sees it. */
+export interface HolderCaller {
+  readonly peerId: string
+  readonly ip: string | undefined
+  readonly challenge: Uint8Array
+  readonly opened: Set<string>
+  push(address: Uint8Array, letter: Letter): boolean
+  onClose(action: () => void): void
+}
+
+/** Serves others. Never throws for what a peer sent. */
+export type HolderHandler = (caller: HolderCaller, request: HolderRequest) => Promise<HolderResponse>
+
+export type PushListener = (peerId: string, address: Uint8Array, letter: Letter) => void
+export type PeerListener = (peerId: string, connected: boolean) => void
+export type DirectListener = (peerId: string, frame: DirectFrame) => Promise<void>
+
+export interface HolderNetwork {
+  link(peer: PeerRecord, signal: AbortSignal): Promise<HolderLink>
+  onPush(listener: PushListener): void
+  onPeerChange(listener: PeerListener): void
+}
+
+export interface Routing {
+  self(): PeerRecord
+  closest(target: Uint8Array, count: number, signal: AbortSignal): Promise<readonly PeerRecord[]>
+  known(target: Uint8Array, count: number): readonly PeerRecord[]
+  learn(from: string, peers: readonly PeerRecord[]): void
+  evict(peerId: string): void
+}
+
+export interface DirectNetwork {
+  send(peer: PeerRecord, frame: DirectFrame, signal: AbortSignal): Promise<void>
+  connected(peerId: string): boolean
+  onFrame(listener: DirectListener): void
+}
+
+/** Signs with the peer's own key. */
+export interface PeerSigner {
+  readonly peerId: string
+  sign(message: Uint8Array): Uint8Array
+}
+
+/** A connected peer, for people to look at. */
+export interface ConnectedPeer {
+  readonly id: string
+  readonly address: string
+  readonly direction: 'inbound' | 'outbound'
+  /** What secures the link. */
+  readonly link: string
+  readonly roundTripMs: number | undefined
+  readonly holder: boolean
+}

@@ -1,0 +1,235 @@
+/** The composition root: builds every room once, top to bottom, and starts and stops them. */
+import { readFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { IdentityView } from './api/application.ts'
+import type { ApiAddress } from './api/files.ts'
+import { fromSystemError } from './api/errors.ts'
+import { ApiServer } from './api/server.ts'
+import { DaemonApplication } from './application.ts'
+import type { Base } from './base.ts'
+import type { Settings } from './config.ts'
+import { selectProvider } from './crypto/select.ts'
+import type { CryptoProvider } from './crypto/provider.ts'
+import { Daemon } from './daemon.ts'
+import { systemClock } from './lib/clock.ts'
+import type { Part } from './lib/lifecycle.ts'
+import type { Logger } from './lib/log.ts'
+import { silentLogger } from './lib/log.ts'
+import { systemRng } from './lib/rng.ts'
+import { Host } from './net/host.ts'
+import { positions, publicKeyOfPeerId } from './net/peer-id.ts'
+import { loadProfile } from './profile.ts'
+import { accountExists, createAccount } from './services/account/create.ts'
+import type { AccountContext } from './services/account/ports.ts'
+import { HolderService } from './services/holder/serve.ts'
+import { DEFAULT_QUOTAS } from './services/holder/quotas.ts'
+import { StampVerifier } from './services/stamps/verifier.ts'
+import { Accounts } from './store/accounts.ts'
+import { Database } from './store/database.ts'
+import { Devices } from './store/devices.ts'
+import { HeldStore } from './store/held.ts'
+import { identityView } from './views.ts'
+
+export interface DaemonHooks {
+  /** Unlocks at the start; without it the daemon starts locked. A wrong one makes the start fail with PassphraseError. */
+  readonly passphrase?: string
+}
+
+export interface RunningDaemon {
+  readonly api: ApiAddress
+  readonly state: ReturnType<Daemon['state']>
+  stop(): Promise<void>
+}
+
+const HOME_MODE = 0o700
+
+/** Starts the daemon of a home. Throws what is wrong as one of `lib/errors`; then nothing of it runs. */
+export async function runDaemon(settings: Settings, log: Logger, hooks: DaemonHooks): Promise<RunningDaemon> {
+  const crypto = providerOf(settings)
+  await makeHome(settings.home)
+  const started: Part[] = []
+  const add = async (name: string, part: Part['part']): Promise<void> => {
+    await part.start()
+    started.push({ name, part })
+  }
+  const stop = async (): Promise<void> => {
+    for (const { name, part } of started.splice(0).reverse()) {
+      try {
+        await part.stop()
+      } catch {
+        log.error('part failed to stop', { part: name })
+      }
+    }
+  }
+  try {
+    const daemon = await assemble(settings, crypto, log, add)
+    if (hooks.passphrase !== undefined && daemon.state() === 'locked') await daemon.unlock(hooks.passphrase)
+    const api = apiServer(settings, crypto, log, daemon)
+    await add('api', api)
+    return { api: api.address, state: daemon.state(), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Makes the identity of a home without a daemon. Throws ConflictError where one exists, or a daemon runs. */
+export async function offlineInit(
+  settings: Settings,
+  passphrase: string,
+  phrase?: string,
+): Promise<{ identity: IdentityView; phrase: string }> {
+  const crypto = providerOf(settings)
+  await makeHome(settings.home)
+  const database = await Database.open(join(settings.home, 'account'))
+  try {
+    const context = accountContext(settings, crypto, database, silentLogger)
+    const created = await createAccount(context, { passphrase, ...(phrase === undefined ? {} : { phrase }) })
+    const own = await new Accounts(database, created.vault).own()
+    const device = await new Devices(database, created.vault).own()
+    created.vault.lock()
+    if (own === undefined || device === undefined) throw new TypeError('the account was not written')
+    return { identity: identityView(own, device.deviceId), phrase: created.phrase }
+  } finally {
+    await database.close()
+  }
+}
+
+type Add = (name: string, part: Part['part']) => Promise<void>
+
+async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger, add: Add): Promise<Daemon> {
+  const { home } = settings
+  const profile = await loadProfile(settings.network)
+  const database = await Database.open(join(home, 'account'))
+  await add('account database', closing(database))
+  const host = await Host.create({
+    keyFile: join(home, 'node.key'),
+    cacheFile: join(home, 'peers'),
+    listen: settings.listen,
+    announce: settings.announce,
+    bootstrap: settings.bootstrap,
+    profile,
+    crypto,
+    clock: systemClock,
+    rng: systemRng,
+    log: log.child('net'),
+  })
+  const held = settings.holder.enabled ? await holdFor(settings, crypto, log, host, profile, add) : undefined
+  await add('network', host)
+  const positionOf = positions((bytes) => crypto.sha256(bytes))
+  const base: Base = {
+    clock: systemClock,
+    rng: systemRng,
+    crypto,
+    log,
+    profile,
+    host,
+    database,
+    account: accountContext(settings, crypto, database, log),
+    mail: {
+      clock: systemClock,
+      rng: systemRng,
+      crypto,
+      network: host.holderNetwork,
+      routing: host.routing,
+      peers: { publicKey: publicKeyOfPeerId, position: positionOf },
+      profile,
+      log: log.child('mailbox'),
+    },
+  }
+  const hasAccount = await accountExists(database)
+  const daemon = new Daemon({ base, held, hasAccount, version: await versionOf() })
+  await add('daemon', daemon)
+  return daemon
+}
+
+/** The holder role: its own database in the clear, since what it holds is sealed by others. */
+async function holdFor(
+  settings: Settings,
+  crypto: CryptoProvider,
+  log: Logger,
+  host: Host,
+  profile: Base['profile'],
+  add: Add,
+): Promise<HeldStore> {
+  const database = await Database.open(join(settings.home, 'held'))
+  await add('holder database', closing(database))
+  const held = await HeldStore.open(database, crypto, systemRng)
+  const service = new HolderService(
+    {
+      clock: systemClock,
+      crypto,
+      held,
+      routing: host.routing,
+      signer: host.signer,
+      stamps: new StampVerifier(crypto, systemClock),
+      profile,
+      log: log.child('holder'),
+    },
+    { ...DEFAULT_QUOTAS, nodeBytes: settings.holder.diskMaxBytes },
+  )
+  await add('holder', service)
+  await add('holder role', roleAfter(profile.holderUptimeMs, host, service))
+  return held
+}
+
+/** A peer holds for others once it has been up for a while: who comes and goes loses what it took (protocol §4). */
+function roleAfter(uptimeMs: number, host: Host, service: HolderService): Part['part'] {
+  let cancel = (): void => {}
+  const take = async (): Promise<void> => {
+    await host.setHolderHandler(service.handle)
+  }
+  return {
+    start: async () => {
+      if (uptimeMs === 0) await take()
+      else cancel = systemClock.after(uptimeMs, () => void take())
+    },
+    stop: () => {
+      cancel()
+    },
+  }
+}
+
+const closing = (database: Database): Part['part'] => ({
+  start() {},
+  stop: async () => {
+    await database.close()
+  },
+})
+
+function apiServer(settings: Settings, crypto: CryptoProvider, log: Logger, daemon: Daemon): ApiServer {
+  return new ApiServer({
+    application: new DaemonApplication(daemon),
+    home: settings.home,
+    socketPath: settings.socketPath,
+    host: settings.api.host,
+    port: settings.api.port,
+    limits: settings.api.limits,
+    sha256: (...parts) => crypto.sha256(...parts),
+    clock: systemClock,
+    rng: systemRng,
+    log: log.child('api'),
+  })
+}
+
+function accountContext(settings: Settings, crypto: CryptoProvider, database: Database, log: Logger): AccountContext {
+  const files = { vault: join(settings.home, 'vault'), accountKey: join(settings.home, 'account.sealed') }
+  return { crypto, rng: systemRng, clock: systemClock, log: log.child('account'), database, files }
+}
+
+function providerOf(settings: Settings): CryptoProvider {
+  return selectProvider(settings.crypto === 'auto' ? undefined : settings.crypto)
+}
+
+async function makeHome(home: string): Promise<void> {
+  try {
+    await mkdir(home, { recursive: true, mode: HOME_MODE })
+  } catch (error) {
+    throw fromSystemError(error, 'cannot make the home directory')
+  }
+}
+
+async function versionOf(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

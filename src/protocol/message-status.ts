@@ -1,0 +1,23 @@
+/**
+ * The life of an outgoing message (protocol §4, "Message status is what was proved"):
+ *
+ *     queued → stored → delivered → read        queued, stored → expired, failed → delivered → read
+ *
+ * A step is never taken back. `expired` and `failed` say that trying has ended, not that nothing arrived: the recipient's
+ * own receipt, which proves that it did, still counts after them; a holder's receipt does not.
+ */
+export type MessageStatus = 'queued' | 'stored' | 'delivered' | 'read' | 'expired' | 'failed'
+
+const NEXT: Readonly<Record<MessageStatus, readonly MessageStatus[]>> = {
+  queued: ['stored', 'delivered', 'read', 'expired', 'failed'],
+  stored: ['delivered', 'read', 'expired', 'failed'],
+  expired: ['delivered', 'read'],
+  failed: ['delivered', 'read'],
+  delivered: ['read'],
+  read: [],
+}
+
+/** The status after `proposed` was proved: that one where it is a step forward, else the current one. */
+export function advance(current: MessageStatus, proposed: MessageStatus): MessageStatus {
+  return NEXT[current].includes(proposed) ? proposed : current
+}

@@ -1,0 +1,270 @@
+/** Contacts: who may write to us and to whom we write. Consent comes first: nobody becomes a contact but by the user's word. */
+import { equal, toHex } from '../../lib/bytes.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { ConflictError, NotFoundError, UsageError } from '../../lib/errors.ts'
+import type { Rng } from '../../lib/rng.ts'
+import type { AccountCard } from '../../wire/card.ts'
+import { encode } from '../../wire/codec.ts'
+import type { Codec } from '../../wire/codec.ts'
+import {
+  CONTENT_KIND,
+  contactAcceptBodyCodec,
+  contactRequestBodyCodec,
+  grantBodyCodec,
+} from '../../wire/content.ts'
+import type { Grant } from '../../wire/content.ts'
+import type { PrekeyCard } from '../../wire/prekeys.ts'
+import type { Contacts as ContactRecords } from '../../store/contacts.ts'
+import type { StoreOp } from '../../store/database.ts'
+import { CONTACT_STATE } from '../../store/records.ts'
+import type { Contact, ContactDevice } from '../../store/records.ts'
+import type { Change, Journal } from '../events/journal.ts'
+import { withDevice } from './devices.ts'
+
+/** What the contacts need of the outbox. */
+export interface ContactOutbox {
+  enqueue(saying: {
+    id: Uint8Array
+    kind: number
+    body: Uint8Array
+    sentAt: number
+    contact: Uint8Array
+    devices: readonly Uint8Array[]
+    quiet: boolean
+  }): { ops: readonly StoreOp[]; added: () => void }
+  dropOps(contact: Uint8Array, kinds?: readonly number[]): readonly StoreOp[]
+  hurry(contact: Uint8Array): void
+}
+
+export interface ContactSessions {
+  close(contact: Uint8Array): Promise<readonly StoreOp[]>
+  setSuspended(contact: Uint8Array, suspended: boolean): Promise<readonly StoreOp[]>
+}
+
+export interface ContactsComponents {
+  readonly store: { readonly contacts: ContactRecords }
+  readonly journal: Journal
+  readonly outbox: ContactOutbox
+  readonly sessions: ContactSessions
+  readonly grants: { for(contact: Pick<Contact, 'accountId' | 'laneNumber'>, nowMs: number): Grant }
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly self: () => Uint8Array
+  /** Who may write has changed: the mailbox policies want to be published again. */
+  readonly onLanesChanged: () => void
+}
+
+/** An account as the directory found it: verified, newest. */
+export interface Resolved {
+  readonly account: AccountCard
+  readonly prekeys: readonly PrekeyCard[]
+}
+
+export interface NewContact {
+  readonly accountId: Uint8Array
+  readonly name: string
+  readonly note: string
+  readonly source: Contact['pinSource']
+  readonly token: Uint8Array | undefined
+  readonly resolved: Resolved
+}
+
+export class Contacts {
+  readonly #c: ContactsComponents
+
+  constructor(components: ContactsComponents) {
+    this.#c = components
+  }
+
+  async get(accountId: Uint8Array): Promise<Contact | undefined> {
+    return await this.#c.store.contacts.get(accountId)
+  }
+
+  async require(accountId: Uint8Array): Promise<Contact> {
+    const contact = await this.get(accountId)
+    if (contact === undefined) throw new NotFoundError('no such contact')
+    return contact
+  }
+
+  async all(): Promise<readonly Contact[]> {
+    return await this.#c.store.contacts.list()
+  }
+
+  /** Asks someone to become a contact: pins the card as found, and sends the request to each device. */
+  async add(wanted: NewContact): Promise<Contact> {
+    if (equal(wanted.accountId, this.#c.self())) throw new UsageError('this is your own account')
+    const contact = await this.#c.journal.commit(async () => {
+      const known = await this.get(wanted.accountId)
+      if (known?.state === CONTACT_STATE.incoming) throw new ConflictError('they asked already: accept the request')
+      if (known?.state === CONTACT_STATE.blocked) throw new ConflictError('this contact is blocked: unblock it first')
+      if (known !== undefined) throw new ConflictError('this account is a contact already')
+      const contact = this.#requested(wanted)
+      const body = { grant: this.#grant(contact), note: wanted.note, token: wanted.token }
+      const said = this.#say(contact, CONTENT_KIND.contactRequest, contactRequestBodyCodec, body)
+      return this.#change(contact, [...said.ops], 'contact:added', said.added)
+    })
+    this.#c.onLanesChanged()
+    return contact
+  }
+
+  /** Agrees to a request. */
+  async accept(accountId: Uint8Array, name: string | undefined): Promise<Contact> {
+    const contact = await this.#c.journal.commit(async () => {
+      const asked = await this.require(accountId)
+      if (asked.state !== CONTACT_STATE.incoming) throw new ConflictError('there is no request to accept')
+      const accepted: Contact = { ...asked, state: CONTACT_STATE.accepted, name: name ?? asked.name }
+      const said = this.#say(accepted, CONTENT_KIND.contactAccept, contactAcceptBodyCodec, { grant: this.#grant(accepted) })
+      return this.#change(accepted, said.ops, 'contact:accepted', said.added)
+    })
+    this.#c.onLanesChanged()
+    return contact
+  }
+
+  /** Drops the contact's lane, its sessions and what waits for it. It is not told. */
+  async block(accountId: Uint8Array): Promise<Contact> {
+    const contact = await this.#c.journal.commit(async () => {
+      const blocked: Contact = { ...(await this.require(accountId)), state: CONTACT_STATE.blocked }
+      return this.#change(blocked, this.#c.outbox.dropOps(accountId), 'contact:blocked')
+    })
+    this.#c.onLanesChanged()
+    return contact
+  }
+
+  /** Lets the contact write again, on a new lane that it is told of. */
+  async unblock(accountId: Uint8Array): Promise<Contact> {
+    const contact = await this.#c.journal.commit(async () => {
+      const blocked = await this.require(accountId)
+      if (blocked.state !== CONTACT_STATE.blocked) throw new ConflictError('this contact is not blocked')
+      const state = blocked.devices.some(({ grant }) => grant !== undefined) ? CONTACT_STATE.accepted : CONTACT_STATE.incoming
+      const open: Contact = { ...blocked, state, laneNumber: blocked.laneNumber + 1 }
+      const said = state === CONTACT_STATE.accepted ? this.#say(open, CONTENT_KIND.grant, grantBodyCodec, { grant: this.#grant(open) }) : undefined
+      return this.#change(open, said?.ops ?? [], 'contact:unblocked', said?.added)
+    })
+    this.#c.onLanesChanged()
+    return contact
+  }
+
+  /** Forgets the contact and ends its sessions; its messages stay. */
+  async remove(accountId: Uint8Array): Promise<void> {
+    await this.#c.journal.commit(async () => {
+      await this.require(accountId)
+      const ops = [
+        ...this.#c.store.contacts.delete(accountId),
+        ...(await this.#c.sessions.close(accountId)),
+        ...this.#c.outbox.dropOps(accountId),
+      ]
+      return { ops, facts: [{ type: 'contact:removed', data: { contact: toHex(accountId) } }], result: undefined }
+    })
+    this.#c.onLanesChanged()
+  }
+
+  async rename(accountId: Uint8Array, input: { name?: string; favourite?: boolean }): Promise<Contact> {
+    return await this.#update(accountId, 'contact:updated', (contact) => ({
+      ...contact,
+      name: input.name ?? contact.name,
+      favourite: input.favourite ?? contact.favourite,
+    }))
+  }
+
+  /** The user has compared the safety number (or takes that back). */
+  async setVerified(accountId: Uint8Array, verified: boolean): Promise<Contact> {
+    return await this.#update(accountId, verified ? 'contact:verified' : 'contact:unverified', (contact) => ({ ...contact, verified }))
+  }
+
+  /**
+   * The user trusts the card that contradicts the pin: it is the pin from now on, nothing is verified any more, and the
+   * devices on it have to be got to know.
+   */
+  async acceptChange(accountId: Uint8Array): Promise<Contact> {
+    return await this.#c.journal.commit(async () => {
+      const contact = await this.require(accountId)
+      const { changed } = contact
+      if (changed === undefined) throw new ConflictError('the keys of this contact did not change')
+      const devices = changed.body.devices.map(({ body: { deviceId } }): ContactDevice => {
+        const known = contact.devices.find((device) => equal(device.deviceId, deviceId))
+        return { deviceId, prekeys: undefined, prekeysAt: 0, grant: known?.grant, grantSent: 0 }
+      })
+      const pinnedAt = this.#c.clock.now()
+      const next: Contact = { ...contact, pinned: changed, changed: undefined, verified: false, pinnedAt, checkedAt: 0, devices }
+      return this.#change(next, await this.#c.sessions.setSuspended(accountId, false), 'contact:change-accepted')
+    })
+  }
+
+  /** Tells contacts our addresses and mailboxes anew: those whose grant is older than `before` ms. */
+  async refreshGrants(before: number): Promise<void> {
+    for (const { accountId } of await this.all()) {
+      await this.#c.journal.commit(async () => {
+        const contact = await this.get(accountId)
+        const due = contact?.devices.some(({ grantSent }) => grantSent < before) ?? false
+        if (contact?.state !== CONTACT_STATE.accepted || !due) return { ops: [], facts: [], result: undefined }
+        const said = this.#say(contact, CONTENT_KIND.grant, grantBodyCodec, { grant: this.#grant(contact) })
+        return { ops: [...said.ops, ...this.#c.store.contacts.put(said.contact)], facts: [], result: undefined, done: said.added }
+      })
+    }
+  }
+
+  /** Ops of a grant to one contact, for a batch that began a new session with it. */
+  grantOps(contact: Contact): { ops: readonly StoreOp[]; added: () => void } {
+    const said = this.#say(contact, CONTENT_KIND.grant, grantBodyCodec, { grant: this.#grant(contact) })
+    return { ops: [...said.ops, ...this.#c.store.contacts.put(said.contact)], added: said.added }
+  }
+
+  async #update(accountId: Uint8Array, fact: string, change: (contact: Contact) => Contact): Promise<Contact> {
+    return await this.#c.journal.commit(async () => this.#change(change(await this.require(accountId)), [], fact))
+  }
+
+  #change(contact: Contact, ops: readonly StoreOp[], type: string, done?: () => void): Change<Contact> {
+    return {
+      ops: [...this.#c.store.contacts.put(contact), ...ops],
+      facts: [{ type, data: { contact: toHex(contact.accountId) } }],
+      result: contact,
+      ...(done === undefined ? {} : { done }),
+    }
+  }
+
+  #grant(contact: Contact): Grant {
+    return this.#c.grants.for(contact, this.#c.clock.now())
+  }
+
+  #say<T>(contact: Contact, kind: number, codec: Codec<T>, body: T): { ops: readonly StoreOp[]; added: () => void; contact: Contact } {
+    const now = this.#c.clock.now()
+    const { ops, added } = this.#c.outbox.enqueue({
+      id: this.#c.rng.bytes(16),
+      kind,
+      body: encode(codec, body),
+      sentAt: now,
+      contact: contact.accountId,
+      devices: contact.devices.map(({ deviceId }) => deviceId),
+      quiet: true,
+    })
+    return { ops, added, contact: { ...contact, devices: contact.devices.map((device) => ({ ...device, grantSent: now })) } }
+  }
+
+  #requested(wanted: NewContact): Contact {
+    const now = this.#c.clock.now()
+    const devices = wanted.resolved.prekeys.reduce<readonly ContactDevice[]>(
+      (list, prekeys) => withDevice(list, prekeys.body.certificate.body.deviceId, { prekeys }, now),
+      [],
+    )
+    if (devices.length === 0) throw new NotFoundError('this account has no device that can be written to')
+    return {
+      version: 1,
+      accountId: wanted.accountId,
+      name: wanted.name,
+      state: CONTACT_STATE.requested,
+      pinned: wanted.resolved.account,
+      pinSource: wanted.source,
+      pinnedAt: now,
+      checkedAt: now,
+      verified: false,
+      changed: undefined,
+      laneNumber: 0,
+      note: '',
+      favourite: false,
+      addedAt: now,
+      lastSeenAt: 0,
+      token: wanted.token,
+      devices,
+    }
+  }
+}

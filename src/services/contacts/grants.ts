@@ -1,0 +1,47 @@
+/** What we let a contact know: our mailboxes of the year to come, its lane, and where to dial this device. */
+import type { CryptoProvider } from '../../crypto/provider.ts'
+import { GRANT_ADDRESSES } from '../../wire/content.ts'
+import type { Grant } from '../../wire/content.ts'
+import { PEER_ADDRESSES_MAX } from '../../wire/peer.ts'
+import { epochKey, epochOf } from '../../protocol/mailbox-rules.ts'
+import type { Contact } from '../../store/records.ts'
+import type { Routing } from '../ports.ts'
+import { laneSeed } from './lanes.ts'
+
+export interface GrantComponents {
+  readonly crypto: CryptoProvider
+  readonly routing: Pick<Routing, 'self'>
+  readonly profile: { readonly epochMs: number }
+  readonly mailboxSeed: Uint8Array
+}
+
+/** Makes grants; the addresses are derived once an epoch, since each costs a key generation. */
+export class Grants {
+  readonly #c: GrantComponents
+  #firstEpoch = -1
+  #addresses: readonly Uint8Array[] = []
+
+  constructor(components: GrantComponents) {
+    this.#c = components
+  }
+
+  /** The grant for a contact, from the epoch before this one on: its clock may be behind ours. */
+  for(contact: Pick<Contact, 'accountId' | 'laneNumber'>, nowMs: number): Grant {
+    const firstEpoch = Math.max(0, epochOf(nowMs, this.#c.profile) - 1)
+    if (firstEpoch !== this.#firstEpoch) {
+      this.#addresses = Array.from(
+        { length: GRANT_ADDRESSES },
+        (_, i) => epochKey(this.#c.crypto, this.#c.mailboxSeed, firstEpoch + i).address,
+      )
+      this.#firstEpoch = firstEpoch
+    }
+    const self = this.#c.routing.self()
+    return {
+      firstEpoch,
+      addresses: this.#addresses,
+      laneSeed: laneSeed(this.#c.crypto, this.#c.mailboxSeed, contact),
+      peerId: self.id,
+      multiaddrs: self.addresses.slice(0, PEER_ADDRESSES_MAX),
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/** What contacts say about being contacts: requests, answers, new grants. Pure apart from reads. */
+import { toHex } from '../../lib/bytes.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { CONTENT_KIND } from '../../wire/content.ts'
+import type { Grant } from '../../wire/content.ts'
+import type { Contacts as ContactRecords } from '../../store/contacts.ts'
+import type { StoreOp } from '../../store/database.ts'
+import { CONTACT_STATE, PIN_SOURCE } from '../../store/records.ts'
+import type { Contact } from '../../store/records.ts'
+import type { Handled, Handler, Incoming } from '../inbox/ports.ts'
+import { withDevice } from './devices.ts'
+
+/** Requests that wait for the user's answer; more are not kept until some are answered. */
+export const PENDING_REQUESTS_MAX = 100
+
+export interface ContactHandlerComponents {
+  readonly store: { readonly contacts: ContactRecords }
+  readonly clock: Clock
+  /** Ops that drop our own request from the outbox, and what makes waiting messages go. */
+  readonly outbox: { dropOps(contact: Uint8Array, kinds?: readonly number[]): readonly StoreOp[]; hurry(contact: Uint8Array): void }
+  readonly onLanesChanged: () => void
+}
+
+const NOTHING: Handled = { ops: [], facts: [] }
+
+export function contactHandlers(c: ContactHandlerComponents): Readonly<Record<number, Handler>> {
+  return {
+    [CONTENT_KIND.contactRequest]: async (incoming) => await onRequest(c, incoming),
+    [CONTENT_KIND.contactAccept]: async (incoming) => onAccept(c, incoming),
+    [CONTENT_KIND.grant]: async (incoming) => onGrant(c, incoming),
+  }
+}
+
+async function onRequest(c: ContactHandlerComponents, incoming: Incoming): Promise<Handled> {
+  const { contact, body } = incoming
+  if (body.kind !== CONTENT_KIND.contactRequest) return NOTHING
+  const { grant, note } = body.body
+  if (contact === undefined) return await onStranger(c, incoming, grant, note)
+  const updated = withGrant(c, contact, incoming, grant)
+  // Both asked: that is an agreement. Asking again after one only brings a newer grant.
+  if (contact.state === CONTACT_STATE.requested) return becameAccepted(c, updated)
+  const again = contact.state === CONTACT_STATE.incoming ? { ...updated, note } : updated
+  return { ops: c.store.contacts.put(again), facts: [] }
+}
+
+async function onStranger(c: ContactHandlerComponents, incoming: Incoming, grant: Grant, note: string): Promise<Handled> {
+  const pending = (await c.store.contacts.list()).filter(({ state }) => state === CONTACT_STATE.incoming)
+  if (pending.length >= PENDING_REQUESTS_MAX) return NOTHING
+  const now = c.clock.now()
+  const contact: Contact = {
+    version: 1,
+    accountId: incoming.accountId,
+    name: '',
+    state: CONTACT_STATE.incoming,
+    pinned: undefined,
+    pinSource: PIN_SOURCE.network,
+    pinnedAt: 0,
+    checkedAt: 0,
+    verified: false,
+    changed: undefined,
+    laneNumber: 0,
+    note,
+    favourite: false,
+    addedAt: now,
+    lastSeenAt: now,
+    token: undefined,
+    devices: withDevice([], incoming.deviceId, { grant, prekeys: incoming.prekeys }, now),
+  }
+  return { ops: c.store.contacts.put(contact), facts: [fact('contact:requested', contact)] }
+}
+
+function onAccept(c: ContactHandlerComponents, incoming: Incoming): Handled {
+  const { contact, body } = incoming
+  if (body.kind !== CONTENT_KIND.contactAccept || contact === undefined) return NOTHING
+  const updated = withGrant(c, contact, incoming, body.body.grant)
+  // An answer nobody asked for opens nothing (DNA accepted any message that said "accepted").
+  if (contact.state === CONTACT_STATE.requested) return becameAccepted(c, updated)
+  return contact.state === CONTACT_STATE.accepted ? { ops: c.store.contacts.put(updated), facts: [] } : NOTHING
+}
+
+function onGrant(c: ContactHandlerComponents, incoming: Incoming): Handled {
+  const { contact, body } = incoming
+  if (body.kind !== CONTENT_KIND.grant || contact === undefined) return NOTHING
+  if (contact.state !== CONTACT_STATE.accepted && contact.state !== CONTACT_STATE.requested) return NOTHING
+  const updated = withGrant(c, contact, incoming, body.body.grant)
+  const hurry = (): void => {
+    c.outbox.hurry(contact.accountId)
+  }
+  return { ops: c.store.contacts.put(updated), facts: [], done: hurry }
+}
+
+function becameAccepted(c: ContactHandlerComponents, contact: Contact): Handled {
+  const accepted: Contact = { ...contact, state: CONTACT_STATE.accepted }
+  return {
+    ops: [...c.store.contacts.put(accepted), ...c.outbox.dropOps(contact.accountId, [CONTENT_KIND.contactRequest])],
+    facts: [fact('contact:accepted', accepted)],
+    done: () => {
+      c.outbox.hurry(contact.accountId)
+      c.onLanesChanged()
+    },
+  }
+}
+
+function withGrant(c: ContactHandlerComponents, contact: Contact, incoming: Incoming, grant: Grant): Contact {
+  const now = c.clock.now()
+  const devices = withDevice(contact.devices, incoming.deviceId, { grant, prekeys: incoming.prekeys }, now)
+  return { ...contact, devices, lastSeenAt: now }
+}
+
+function fact(type: string, contact: Contact): { type: string; data: Record<string, unknown> } {
+  return { type, data: { contact: toHex(contact.accountId), note: contact.note } }
+}

@@ -1,0 +1,42 @@
+/** The policies of mailboxes as the put of a letter needs them: lanes in a set, read from disk once. */
+import { ExpiringMap } from '../../lib/expiring-map.ts'
+import { toHex } from '../../lib/bytes.ts'
+import { CARD_KIND } from '../../wire/holder.ts'
+import { laneSet } from '../../protocol/mailbox-rules.ts'
+import type { HolderDeps } from './deps.ts'
+
+/** A policy, ready to be asked. */
+export interface LanePolicy {
+  readonly lanes: ReadonlySet<string>
+  readonly stampBits: number
+}
+
+const CACHED_MAX = 512 // about 20 KiB each
+const CACHED_MS = 3_600_000
+
+export class Policies {
+  readonly #deps: HolderDeps
+  readonly #cache: ExpiringMap<string, LanePolicy>
+
+  constructor(deps: HolderDeps) {
+    this.#deps = deps
+    this.#cache = new ExpiringMap(deps.clock, CACHED_MS, CACHED_MAX)
+  }
+
+  /** The mailbox's policy, where there is one in force. */
+  async of(address: Uint8Array): Promise<LanePolicy | undefined> {
+    const key = toHex(address)
+    const cached = this.#cache.get(key)
+    if (cached !== undefined) return cached
+    const record = await this.#deps.held.getCard(address, this.#deps.clock.now())
+    if (record?.kind !== CARD_KIND.policy) return undefined
+    const policy = { lanes: laneSet(record.body), stampBits: record.body.body.stampBits }
+    this.#cache.set(key, policy)
+    return policy
+  }
+
+  /** After a new policy was stored. */
+  forget(address: Uint8Array): void {
+    this.#cache.delete(toHex(address))
+  }
+}

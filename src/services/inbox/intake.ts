@@ -1,0 +1,110 @@
+/**
+ * Where envelopes come in: frames of direct streams and letters of the own mailboxes. Each is offered to the inbox, and
+ * what it says decides what its sender, or its holders, are told. Nothing is said before it is on disk.
+ */
+import { toHex } from '../../lib/bytes.ts'
+import { withDeadline } from '../../lib/clock.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { ExpiringMap } from '../../lib/expiring-map.ts'
+import { nameOf } from '../../lib/errors.ts'
+import type { DecryptReason } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { RateLimiter } from '../../lib/rate-limiter.ts'
+import { DIRECT_FRAME } from '../../wire/direct.ts'
+import type { DirectAck, DirectFrame } from '../../wire/direct.ts'
+import type { Letter } from '../../wire/letter.ts'
+import { CONTACT_STATE } from '../../store/records.ts'
+import type { Contact } from '../../store/records.ts'
+import type { DirectNetwork } from '../ports.ts'
+import type { Inbox } from './inbox.ts'
+
+/** Envelopes of one peer on direct streams: a burst of a large message, and what two people never reach after it. */
+const DIRECT_RATE = { perSecond: 2_000, burst: 4_000 }
+/** What fails to decrypt costs a key agreement each: strangers get few of them. */
+const FAILED_RATE = { perSecond: 0.2, burst: 20 }
+/** A contact whose envelopes we cannot read is sent a fresh session this often at most (E2-40). */
+export const MEND_MS = 10 * 60_000
+const ACK_BUDGET_MS = 5_000
+
+export interface IntakeComponents {
+  readonly inbox: Inbox
+  readonly direct: DirectNetwork
+  readonly onAcks: (acks: readonly DirectAck[]) => Promise<void>
+  readonly contacts: { all(): Promise<readonly Contact[]> }
+  /** Which contact's lane a letter came on, by the lane id of its epoch; undefined for strangers. */
+  readonly contactOfLane: (letter: Letter) => Promise<Contact | undefined>
+  /** Mends what is wrong with a contact whose envelopes we cannot take in: a session that is lost, an account that moved on. */
+  readonly mend: (contact: Contact, reason: DecryptReason) => Promise<void>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** What to do with a letter: delete it everywhere, look again later, or never look again. */
+export type LetterVerdict =
+  | { readonly kind: 'commit'; readonly preimage: Uint8Array }
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'junk' }
+
+export class Intake {
+  readonly #c: IntakeComponents
+  readonly #rate: RateLimiter
+  readonly #failures: RateLimiter
+  readonly #mended: ExpiringMap<string, true>
+
+  constructor(components: IntakeComponents) {
+    this.#c = components
+    this.#rate = new RateLimiter(DIRECT_RATE, components.clock)
+    this.#failures = new RateLimiter(FAILED_RATE, components.clock)
+    this.#mended = new ExpiringMap(components.clock, MEND_MS, 4_096)
+  }
+
+  /** A frame on a direct stream, of whomever. */
+  async onFrame(peerId: string, frame: DirectFrame): Promise<void> {
+    if (!this.#rate.take(peerId)) return
+    if (frame.kind === DIRECT_FRAME.acks) await this.#c.onAcks(frame.body.acks)
+    else await this.#onEnvelope(peerId, frame.body.envelope)
+  }
+
+  /** A letter out of one of our mailboxes. */
+  async onLetter(letter: Letter): Promise<LetterVerdict> {
+    const accepted = await this.#c.inbox.accept(letter.ciphertext, { kind: 'letter' })
+    if (accepted.kind === 'committed') return { kind: 'commit', preimage: accepted.preimage }
+    const contact = await this.#c.contactOfLane(letter)
+    if (contact === undefined || accepted.reason === 'duplicate') return { kind: 'junk' }
+    await this.#mend(contact, accepted.reason)
+    return { kind: 'keep' }
+  }
+
+  async #onEnvelope(peerId: string, envelope: Uint8Array): Promise<void> {
+    if (this.#failures.retryAfterMs(peerId) > 0) return
+    const accepted = await this.#c.inbox.accept(envelope, { kind: 'direct' })
+    if (accepted.kind === 'committed') {
+      if (!accepted.silent) this.#acknowledge(peerId, { id: accepted.envelopeId, preimage: accepted.preimage })
+      return
+    }
+    this.#failures.take(peerId)
+    const contact = await this.#contactOfPeer(peerId)
+    if (contact !== undefined && accepted.reason !== 'duplicate') await this.#mend(contact, accepted.reason)
+  }
+
+  #acknowledge(peerId: string, ack: DirectAck): void {
+    const frame: DirectFrame = { kind: DIRECT_FRAME.acks, body: { acks: [ack] } }
+    withDeadline(this.#c.clock, ACK_BUDGET_MS, async (signal) => {
+      await this.#c.direct.send({ id: peerId, addresses: [] }, frame, signal)
+    }).catch((error: unknown) => {
+      this.#c.log.debug('an acknowledgement was not sent', { error: nameOf(error) })
+    })
+  }
+
+  async #mend(contact: Contact, reason: DecryptReason): Promise<void> {
+    const key = toHex(contact.accountId)
+    if (contact.state !== CONTACT_STATE.accepted || this.#mended.get(key) !== undefined) return
+    this.#mended.set(key, true)
+    await this.#c.mend(contact, reason)
+  }
+
+  async #contactOfPeer(peerId: string): Promise<Contact | undefined> {
+    const contacts = await this.#c.contacts.all()
+    return contacts.find(({ devices }) => devices.some(({ grant }) => grant?.peerId === peerId))
+  }
+}

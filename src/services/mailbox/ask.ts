@@ -1,0 +1,62 @@
+/** One question to one holder, with a deadline; what the answer says about other peers goes to the routing table. */
+import { NetworkError, TimeoutError } from '../../lib/errors.ts'
+import type { HolderRequest, HolderResponse } from '../../wire/holder.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
+import type { HolderLink } from '../ports.ts'
+import type { MailDeps } from './deps.ts'
+
+/** A holder that takes longer counts as gone: dialling included. */
+export const ASK_TIMEOUT_MS = 3_000
+
+type AskDeps = Pick<MailDeps, 'clock' | 'network' | 'routing'>
+
+/** Throws NetworkError or TimeoutError, and then the peer is out of the table; or the signal's reason. */
+export async function ask(
+  deps: AskDeps,
+  peer: PeerRecord,
+  request: HolderRequest,
+  signal: AbortSignal,
+): Promise<HolderResponse> {
+  return withLink(deps, peer, signal, (link, inTime) => question(deps, link, request, inTime))
+}
+
+/** Asks on a stream that is there; for what has to be said on one and the same stream. */
+export async function question(
+  deps: Pick<AskDeps, 'routing'>,
+  link: HolderLink,
+  request: HolderRequest,
+  signal: AbortSignal,
+): Promise<HolderResponse> {
+  const response = await link.request(request, signal)
+  deps.routing.learn(link.peerId, response.closer)
+  return response
+}
+
+/** Runs `use` on the stream to `peer` within the deadline. Throws as {@link ask} does. */
+export async function withLink<T>(
+  deps: AskDeps,
+  peer: PeerRecord,
+  signal: AbortSignal,
+  use: (link: HolderLink, inTime: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted()
+  const deadline = new AbortController()
+  const cancel = deps.clock.after(ASK_TIMEOUT_MS, () => {
+    deadline.abort(new TimeoutError('the holder took too long'))
+  })
+  const inTime = AbortSignal.any([signal, deadline.signal])
+  try {
+    return await use(await deps.network.link(peer, inTime), inTime)
+  } catch (error) {
+    signal.throwIfAborted()
+    deps.routing.evict(peer.id)
+    throw error
+  } finally {
+    cancel()
+  }
+}
+
+/** Whether an error is the network's, and not a fault of ours. */
+export function isNetworkFault(error: unknown): boolean {
+  return error instanceof NetworkError || error instanceof TimeoutError
+}

@@ -1,0 +1,50 @@
+/** The room put together: what `node.ts` makes once for an unlocked account. */
+import type { Startable } from '../../lib/lifecycle.ts'
+import { Cards } from './cards.ts'
+import { Collector } from './collect.ts'
+import type { LetterHandler } from './collect.ts'
+import { Depositor } from './deposit.ts'
+import type { LetterStamper } from './deposit.ts'
+import type { MailDeps } from './deps.ts'
+import { OwnKeys } from './own-keys.ts'
+import { MailboxReader } from './reader.ts'
+import { OwnerSessions } from './sessions.ts'
+import { TombstoneSender } from './tombstones.ts'
+import type { BurialStore } from './tombstones.ts'
+import { Zones } from './zones.ts'
+
+export interface MailboxParts {
+  /** Seeds of the mailboxes that are ours: the device's, and that of its intro box. */
+  readonly seeds: readonly Uint8Array[]
+  readonly burials: BurialStore
+  readonly stamps: LetterStamper
+  readonly onLetter: LetterHandler
+}
+
+export class Mailbox implements Startable {
+  readonly cards: Cards
+  readonly depositor: Depositor
+  readonly tombstones: TombstoneSender
+  readonly reader: MailboxReader
+
+  constructor(deps: MailDeps, parts: MailboxParts) {
+    const zones = new Zones(deps)
+    const sessions = new OwnerSessions(deps)
+    const keys = new OwnKeys(deps.crypto, deps.profile, parts.seeds)
+    this.cards = new Cards(deps, zones)
+    this.depositor = new Depositor(deps, zones, this.cards, parts.stamps)
+    this.tombstones = new TombstoneSender(deps, zones, parts.burials)
+    const collector = new Collector(deps, { zones, sessions, tombstones: this.tombstones, keys }, parts.onLetter)
+    this.reader = new MailboxReader(deps, { zones, sessions, keys, collector })
+  }
+
+  async start(): Promise<void> {
+    await this.tombstones.start()
+    this.reader.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.reader.stop()
+    await this.tombstones.stop()
+  }
+}

@@ -1,0 +1,62 @@
+/** Streams to holders on which our mailboxes are opened: the proof is given once per stream. */
+import { NetworkError } from '../../lib/errors.ts'
+import { toHex } from '../../lib/bytes.ts'
+import { HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
+import type { HolderRequest, HolderResponse } from '../../wire/holder.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
+import { ownerProof } from '../../protocol/mailbox-rules.ts'
+import type { EpochKey } from '../../protocol/mailbox-rules.ts'
+import type { HolderLink } from '../ports.ts'
+import { question, withLink } from './ask.ts'
+import type { MailDeps } from './deps.ts'
+
+export class OwnerSessions {
+  readonly #deps: MailDeps
+  /** By stream: the mailboxes (hex) that are opened on it. Entries go with their stream. */
+  readonly #opened = new WeakMap<HolderLink, Set<string>>()
+  readonly #followed = new WeakMap<HolderLink, Set<string>>()
+
+  constructor(deps: MailDeps) {
+    this.#deps = deps
+  }
+
+  /** Asks as the owner of `key`. Throws as `ask` does; NetworkError also where the holder refuses the proof. */
+  async ask(peer: PeerRecord, key: EpochKey, request: HolderRequest, signal: AbortSignal): Promise<HolderResponse> {
+    return withLink(this.#deps, peer, signal, async (link, inTime) => {
+      await this.#open(link, key, inTime)
+      const response = await question(this.#deps, link, request, inTime)
+      if (response.status === HOLDER_STATUS.closed) marks(this.#opened, link).delete(toHex(key.address))
+      return response
+    })
+  }
+
+  /** Asks the holder to push new letters of `key`'s mailbox, unless it does so already on this stream. */
+  async follow(peer: PeerRecord, key: EpochKey, signal: AbortSignal): Promise<void> {
+    await withLink(this.#deps, peer, signal, async (link, inTime) => {
+      const followed = marks(this.#followed, link)
+      if (followed.has(toHex(key.address))) return
+      await this.#open(link, key, inTime)
+      const request = { kind: HOLDER_VERB.subscribe, body: { address: key.address } } as const
+      const { status } = await question(this.#deps, link, request, inTime)
+      if (status === HOLDER_STATUS.ok) followed.add(toHex(key.address))
+    })
+  }
+
+  async #open(link: HolderLink, key: EpochKey, signal: AbortSignal): Promise<void> {
+    const opened = marks(this.#opened, link)
+    if (opened.has(toHex(key.address))) return
+    const proof = await ownerProof(this.#deps.crypto, key, link.challenge, link.peerId)
+    const request = { kind: HOLDER_VERB.open, body: { address: key.address, proof } } as const
+    const { status } = await question(this.#deps, link, request, signal)
+    if (status !== HOLDER_STATUS.ok) throw new NetworkError('the holder did not open the mailbox')
+    opened.add(toHex(key.address))
+  }
+}
+
+function marks(map: WeakMap<HolderLink, Set<string>>, link: HolderLink): Set<string> {
+  const known = map.get(link)
+  if (known !== undefined) return known
+  const fresh = new Set<string>()
+  map.set(link, fresh)
+  return fresh
+}

@@ -1,0 +1,72 @@
+/** Which letter an envelope travels in, and what shows that we may write there (protocol §4). Pure. */
+import type { CryptoProvider } from '../../crypto/provider.ts'
+import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
+import { LETTER_KIND } from '../../wire/letter.ts'
+import type { Letter, PutProof } from '../../wire/letter.ts'
+import type { Contact, ContactDevice, OutboxItem } from '../../store/records.ts'
+import { commitmentOf, epochOf, expiryHour, laneOf, laneProof, letterId, letterLifeMs } from '../../protocol/mailbox-rules.ts'
+import { tokenLaneSeed } from '../contacts/lanes.ts'
+
+/** Where a device can be written to in an epoch: its mailbox by our lane, or its intro box. */
+export interface Destination {
+  readonly address: Uint8Array
+  readonly epoch: number
+  /** Undefined: only a stamp opens this box. */
+  readonly laneSeed: Uint8Array | undefined
+}
+
+/** The mailbox that a grant names for this epoch; without a grant the intro box of the device's prekey card. */
+export function destination(
+  crypto: CryptoProvider,
+  contact: Pick<Contact, 'token'>,
+  device: ContactDevice,
+  nowMs: number,
+  profile: { readonly epochMs: number },
+): Destination | undefined {
+  const epoch = epochOf(nowMs, profile)
+  const granted = device.grant?.addresses[epoch - device.grant.firstEpoch]
+  if (device.grant !== undefined && granted !== undefined) {
+    return { address: granted, epoch, laneSeed: device.grant.laneSeed }
+  }
+  const intro = device.prekeys?.body.intro.find((entry) => entry.epoch === epoch)
+  if (intro === undefined) return undefined
+  return {
+    address: intro.address,
+    epoch,
+    laneSeed: contact.token === undefined ? undefined : tokenLaneSeed(crypto, contact.token),
+  }
+}
+
+/** The letter for a sealed item; one without a lane still wants its stamp. */
+export function letterFor(
+  crypto: CryptoProvider,
+  item: OutboxItem,
+  to: Destination,
+  nowMs: number,
+  profile: { readonly epochMs: number },
+): Letter {
+  const ciphertext = item.sealed?.envelope ?? new Uint8Array(0)
+  const sizeClass = SIZE_CLASSES_BYTES.findIndex((size) => size === ciphertext.length)
+  return {
+    version: 1,
+    kind: to.laneSeed === undefined ? LETTER_KIND.stamp : LETTER_KIND.lane,
+    address: to.address,
+    lane: to.laneSeed === undefined ? new Uint8Array(16) : laneOf(crypto, to.laneSeed, to.epoch),
+    expiry: expiryHour(nowMs, letterLifeMs(profile)),
+    sizeClass: sizeClass as Letter['sizeClass'],
+    commitment: commitmentOf(crypto, item.preimage),
+    stamp: { bits: 0, nonce: new Uint8Array(16) },
+    ciphertext,
+  }
+}
+
+/** The same letter for holders that do not know our lane (any more): the stamp opens every box. */
+export function withoutLane(letter: Letter): Letter {
+  return { ...letter, kind: LETTER_KIND.stamp, lane: new Uint8Array(16) }
+}
+
+/** What goes with the letter. `to` has to be the destination that it was made for. */
+export function proofFor(crypto: CryptoProvider, letter: Letter, to: Destination): PutProof {
+  if (letter.kind === LETTER_KIND.stamp || to.laneSeed === undefined) return { kind: 2, body: { reserved: 0 } }
+  return { kind: 1, body: laneProof(crypto, to.laneSeed, to.epoch, letterId(crypto, letter)) }
+}

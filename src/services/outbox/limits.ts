@@ -1,0 +1,28 @@
+/** Bounds and times of the outbox, each with its reason. */
+
+/** Items that wait at once: past this, sending is refused rather than memory filled. */
+export const OUTBOX_ITEMS_MAX = 20_000
+/** How long a direct acknowledgement may take before the letter goes to holders (protocol §5: a budget of about 2 s). */
+export const DIRECT_BUDGET_MS = 2_000
+/** After a dial that failed, the mailbox goes first for this long, unless the peer shows itself. */
+export const DIRECT_PAUSE_MS = 20_000
+/** Envelopes on one direct stream without an acknowledgement: enough to fill a round trip of 100 ms at 2,500/s. */
+export const DIRECT_WINDOW = 256
+/** Letters being put at once, over all contacts. */
+export const PUTS_AT_ONCE = 16
+/** A put that gathered no W receipts is tried again. */
+export const PUT_BACKOFF = { firstMs: 1_000, maxMs: 30_000, factor: 2 } as const
+/** A put may take this long over all of its holders. */
+export const PUT_BUDGET_MS = 15_000
+/** A stamp may take this long: minutes on a slow core, for a large letter of a month. */
+export const STAMP_BUDGET_MS = 600_000
+/** When a stored letter is looked after again (protocol §4): the sender is the sixth replica. */
+export const RECHECK_MS = [3_600_000, 6 * 3_600_000, 24 * 3_600_000] as const
+/** How long a message waits for its receipt before it is reported as expired. */
+export const MESSAGE_LIFE_MS = 30 * 24 * 3_600_000
+/** An item whose contact cannot be written to (no grant yet, changed keys) is looked at again this often. */
+export const UNREADY_MS = 60_000
+/** Steps kept for `msg why`; the oldest after the first go. */
+export const TRACE_MAX = 24
+/** Signed receipts of distinct holders that make a letter stored (protocol §4). */
+export const W = 3

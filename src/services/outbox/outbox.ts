@@ -1,0 +1,252 @@
+/**
+ * The outbox: keeps every envelope until the recipient's own receipt (protocol §4: the sender is the sixth replica).
+ * An item is encrypted once; the same bytes go over the direct stream and, where no acknowledgement comes within the
+ * budget, to the holders, again and again until its device has shown that it has them.
+ */
+import { equal, toHex } from '../../lib/bytes.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { LimitError, nameOf } from '../../lib/errors.ts'
+import type { Startable } from '../../lib/lifecycle.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Rng } from '../../lib/rng.ts'
+import type { DirectAck } from '../../wire/direct.ts'
+import { CONTENT_KIND } from '../../wire/content.ts'
+import type { StoreOp } from '../../store/database.ts'
+import type { OutboxItem } from '../../store/records.ts'
+import type { Change, Fact, Journal } from '../events/journal.ts'
+import { compose } from './compose.ts'
+import type { Saying } from './compose.ts'
+import { DIRECT_WINDOW, OUTBOX_ITEMS_MAX } from './limits.ts'
+import type { OutboxMessages, OutboxSessions, OutboxStore } from './ports.ts'
+import { entryOf, OutboxQueue } from './queue.ts'
+import type { Entry, Lane } from './queue.ts'
+import { traced } from './trace.ts'
+
+/** Runs one lane's due items until none is left; given by the worker. */
+export type RunLane = (lane: Lane) => Promise<void>
+
+export interface OutboxComponents {
+  readonly store: OutboxStore
+  readonly journal: Journal
+  readonly sessions: OutboxSessions
+  readonly messages: OutboxMessages
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Logger
+}
+
+/** What a saying adds to a batch; call `added` once it is on disk. */
+export interface Enqueued {
+  readonly ops: readonly StoreOp[]
+  readonly added: () => void
+}
+
+/** What a receipt changes. */
+export interface Settled {
+  readonly ops: readonly StoreOp[]
+  readonly facts: readonly Fact[]
+}
+
+export class Outbox implements Startable {
+  readonly queue = new OutboxQueue()
+  readonly #c: OutboxComponents
+  #runLane: RunLane | undefined
+  #cancelTimer: (() => void) | undefined
+  #stopped = true
+
+  constructor(components: OutboxComponents) {
+    this.#c = components
+  }
+
+  /** The worker that empties lanes; has to be set before {@link start}. */
+  use(runLane: RunLane): void {
+    this.#runLane = runLane
+  }
+
+  async start(): Promise<void> {
+    for await (const item of this.#c.store.all()) this.queue.add(entryOf(item))
+    this.#stopped = false
+    this.wake()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancelTimer?.()
+    this.queue.clear()
+  }
+
+  /** Items for a saying. Throws LimitError when the outbox is full. */
+  enqueue(saying: Saying): Enqueued {
+    if (this.queue.size >= OUTBOX_ITEMS_MAX) throw new LimitError('too many messages are waiting to be delivered')
+    const items = compose(saying, { rng: this.#c.rng, clock: this.#c.clock, sequence: () => this.#c.store.next() })
+    return {
+      ops: items.flatMap((item) => this.#c.store.put(item)),
+      added: () => {
+        for (const item of items) this.queue.add(entryOf(item))
+        this.wake()
+      },
+    }
+  }
+
+  /** Runs every lane that has something due, and sets the timer for the next that will. */
+  wake(): void {
+    if (this.#stopped) return
+    const now = this.#c.clock.now()
+    let next = Infinity
+    for (const lane of this.queue.lanes()) {
+      if (lane.running) continue
+      const due = earliest(lane)
+      if (due <= now) this.#run(lane)
+      else next = Math.min(next, due)
+    }
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    if (next === Infinity) return
+    // At most a minute, so that a clock that was set forward does not strand an item.
+    this.#cancelTimer = this.#c.clock.after(Math.min(next - now, 60_000), () => {
+      this.wake()
+    })
+  }
+
+  /** The contact's device shows itself: whatever waits for it is tried now, directly first. */
+  hurry(contact: Uint8Array, deviceId?: Uint8Array): void {
+    const now = this.#c.clock.now()
+    for (const lane of this.queue.lanesOf(contact)) {
+      if (deviceId !== undefined && !equal(lane.deviceId, deviceId)) continue
+      lane.directFrom = 0
+      for (const entry of lane.entries.values()) if (!entry.busy) entry.nextAt = Math.min(entry.nextAt, now)
+    }
+    this.wake()
+  }
+
+  /** Acknowledgements from a direct stream: each shows the preimage that only its reader knows. */
+  async onAcks(acks: readonly DirectAck[]): Promise<void> {
+    const entries: Entry[] = []
+    for (const ack of acks) {
+      const entry = this.queue.byEnvelope(toHex(ack.id))
+      if (entry !== undefined && equal(entry.preimage, ack.preimage)) entries.push(entry)
+    }
+    if (entries.length === 0) return
+    await this.#c.journal.commit(async () => {
+      const settled = await this.#settle(entries)
+      return { ...settled, result: undefined }
+    })
+  }
+
+  /** What it changes that `deviceId` has committed these messages; part of the batch that took its receipt in. */
+  async deliveredOps(contact: Uint8Array, deviceId: Uint8Array, ids: readonly Uint8Array[]): Promise<Settled> {
+    const entries = ids.flatMap((id) => this.queue.ofMessage(toHex(id), contact, deviceId))
+    return await this.#settle(entries)
+  }
+
+  /** Drops what waits for a contact (blocked, removed) or only its request (accepted). */
+  dropOps(contact: Uint8Array, kinds?: readonly number[]): readonly StoreOp[] {
+    const lanes = this.queue.lanesOf(contact)
+    const entries = lanes.flatMap((lane) => [...lane.entries.values()])
+    return entries
+      .filter((entry) => kinds === undefined || kinds.includes(entry.contentKind))
+      .flatMap((entry) => {
+        this.#forget(entry)
+        return this.#c.store.delete(entry.sequence)
+      })
+  }
+
+  /** The device began a new session because it lost the old one: what it never acknowledged is encrypted again (E2-43). */
+  async resealOps(contact: Uint8Array, deviceId: Uint8Array): Promise<readonly StoreOp[]> {
+    const ops: StoreOp[] = []
+    for (const entry of this.queue.lane(contact, deviceId).entries.values()) {
+      const item = await this.#c.store.get(entry.sequence)
+      if (item?.sealed === undefined) continue
+      this.queue.setEnvelope(entry, undefined)
+      entry.nextAt = this.#c.clock.now()
+      const bare = { ...item, sealed: undefined, letter: undefined, letterId: undefined, receipts: [], nextAt: entry.nextAt }
+      ops.push(...this.#c.store.put(traced(bare, this.#c.clock.now(), 'new-session')))
+    }
+    return ops
+  }
+
+  /** The items of a message, for `msg why`. */
+  async itemsOf(messageId: Uint8Array, contact: Uint8Array): Promise<readonly OutboxItem[]> {
+    const entries = this.queue.ofMessage(toHex(messageId), contact)
+    const items = await Promise.all(entries.map(async ({ sequence }) => await this.#c.store.get(sequence)))
+    return items.filter((item) => item !== undefined)
+  }
+
+  /**
+   * Changes an item, unless it was settled meanwhile. `extra` adds to the same batch. The worker's only way to write.
+   */
+  async update(
+    entry: Entry,
+    change: (item: OutboxItem) => OutboxItem | undefined | Promise<OutboxItem | undefined>,
+    extra?: (item: OutboxItem) => Promise<{ ops: readonly StoreOp[]; facts: readonly Fact[] }>,
+  ): Promise<OutboxItem | undefined> {
+    return await this.#c.journal.commit(async (): Promise<Change<OutboxItem | undefined>> => {
+      const item = this.queue.has(entry) ? await this.#c.store.get(entry.sequence) : undefined
+      const next = item === undefined ? undefined : await change(item)
+      if (item === undefined || next === undefined || !this.queue.has(entry)) return { ops: [], facts: [], result: undefined }
+      const more = extra === undefined ? { ops: [], facts: [] } : await extra(next)
+      return { ops: [...this.#c.store.put(next), ...more.ops], facts: more.facts, result: next }
+    })
+  }
+
+  /** Ends an item for good: expired, or quiet and stored. */
+  async end(entry: Entry, status: 'expired' | 'failed' | undefined): Promise<void> {
+    await this.#c.journal.commit(async () => {
+      if (!this.queue.has(entry)) return { ops: [], facts: [], result: undefined }
+      const item = await this.#c.store.get(entry.sequence)
+      this.#forget(entry)
+      const shown = status === undefined || entry.quiet || item === undefined
+      const advanced = shown ? { ops: [], facts: [] } : await this.#c.messages.advanceOps(item.contact, [item.messageId], status)
+      return { ops: [...this.#c.store.delete(entry.sequence), ...advanced.ops], facts: advanced.facts, result: undefined }
+    })
+  }
+
+  #run(lane: Lane): void {
+    if (this.#runLane === undefined) return
+    lane.running = true
+    this.#runLane(lane)
+      .catch((error: unknown) => {
+        this.#c.log.error('an outbox lane failed', { error: nameOf(error) })
+        for (const entry of lane.entries.values()) entry.nextAt = Math.max(entry.nextAt, this.#c.clock.now() + 5_000)
+      })
+      .finally(() => {
+        lane.running = false
+        this.wake()
+      })
+  }
+
+  async #settle(entries: readonly Entry[]): Promise<Settled> {
+    const ops: StoreOp[] = []
+    const facts: Fact[] = []
+    for (const entry of entries.filter((candidate) => this.queue.has(candidate))) {
+      const item = await this.#c.store.get(entry.sequence)
+      this.#forget(entry)
+      ops.push(...this.#c.store.delete(entry.sequence))
+      if (item?.sealed !== undefined) {
+        ops.push(...(await this.#c.sessions.acknowledge(entry.contact, entry.deviceId, item.sealed)))
+      }
+      const whole = this.queue.ofMessage(entry.messageId, entry.contact, entry.deviceId).length === 0
+      if (item === undefined || entry.quiet || !whole) continue
+      const advanced = await this.#c.messages.advanceOps(entry.contact, [item.messageId], 'delivered')
+      ops.push(...advanced.ops)
+      facts.push(...advanced.facts)
+    }
+    return { ops, facts }
+  }
+
+  #forget(entry: Entry): void {
+    this.queue.remove(entry)
+    entry.acknowledged?.()
+  }
+}
+
+/** When the lane's next item that is not under way is due. */
+function earliest(lane: Lane): number {
+  if (lane.unacknowledged >= DIRECT_WINDOW) return Infinity
+  let next = Infinity
+  for (const entry of lane.entries.values()) if (!entry.busy) next = Math.min(next, entry.nextAt)
+  return next
+}
+
+/** Kinds that a contact's acceptance answers. */
+export const ANSWERED_BY_ACCEPT: readonly number[] = [CONTENT_KIND.contactRequest]

@@ -1,0 +1,130 @@
+/** What waits, in memory: small entries by number, by envelope and by device. The items themselves stay on disk. */
+import { toHex } from '../../lib/bytes.ts'
+import { decode } from '../../wire/codec.ts'
+import { contentCodec } from '../../wire/content.ts'
+import type { OutboxItem } from '../../store/records.ts'
+
+/** One waiting item. */
+export interface Entry {
+  readonly sequence: number
+  readonly messageId: string
+  readonly contact: Uint8Array
+  readonly deviceId: Uint8Array
+  readonly preimage: Uint8Array
+  readonly quiet: boolean
+  readonly contentKind: number
+  readonly expiresAt: number
+  envelopeId: string | undefined
+  nextAt: number
+  busy: boolean
+  /** Resolves the wait for a direct acknowledgement. */
+  acknowledged: (() => void) | undefined
+}
+
+/** The items for one device, in the order of their numbers. */
+export interface Lane {
+  readonly key: string
+  readonly contact: Uint8Array
+  readonly deviceId: Uint8Array
+  readonly entries: Map<number, Entry>
+  running: boolean
+  /** Envelopes written to the direct stream and not acknowledged. */
+  unacknowledged: number
+  /** No direct attempt before this time. */
+  directFrom: number
+}
+
+export const laneKey = (contact: Uint8Array, deviceId: Uint8Array): string => `${toHex(contact)}/${toHex(deviceId)}`
+
+export function entryOf(item: OutboxItem): Entry {
+  return {
+    sequence: item.sequence,
+    messageId: toHex(item.messageId),
+    contact: item.contact,
+    deviceId: item.deviceId,
+    preimage: item.preimage,
+    quiet: item.quiet,
+    contentKind: decode(contentCodec, item.content).kind,
+    expiresAt: item.expiresAt,
+    envelopeId: item.sealed === undefined ? undefined : toHex(item.sealed.envelopeId),
+    nextAt: item.nextAt,
+    busy: false,
+    acknowledged: undefined,
+  }
+}
+
+export class OutboxQueue {
+  readonly #entries = new Map<number, Entry>()
+  readonly #byEnvelope = new Map<string, Entry>()
+  readonly #lanes = new Map<string, Lane>()
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Messages the user waits for. */
+  get waiting(): number {
+    return new Set([...this.#entries.values()].filter((entry) => !entry.quiet).map(({ messageId }) => messageId)).size
+  }
+
+  add(entry: Entry): void {
+    this.#entries.set(entry.sequence, entry)
+    if (entry.envelopeId !== undefined) this.#byEnvelope.set(entry.envelopeId, entry)
+    this.lane(entry.contact, entry.deviceId).entries.set(entry.sequence, entry)
+  }
+
+  has(entry: Entry): boolean {
+    return this.#entries.get(entry.sequence) === entry
+  }
+
+  remove(entry: Entry): void {
+    this.#entries.delete(entry.sequence)
+    if (entry.envelopeId !== undefined) this.#byEnvelope.delete(entry.envelopeId)
+    const key = laneKey(entry.contact, entry.deviceId)
+    const lane = this.#lanes.get(key)
+    lane?.entries.delete(entry.sequence)
+    if (lane !== undefined && lane.entries.size === 0 && !lane.running) this.#lanes.delete(key)
+  }
+
+  setEnvelope(entry: Entry, envelopeId: string | undefined): void {
+    if (entry.envelopeId !== undefined) this.#byEnvelope.delete(entry.envelopeId)
+    entry.envelopeId = envelopeId
+    if (envelopeId !== undefined && this.has(entry)) this.#byEnvelope.set(envelopeId, entry)
+  }
+
+  byEnvelope(envelopeId: string): Entry | undefined {
+    return this.#byEnvelope.get(envelopeId)
+  }
+
+  lane(contact: Uint8Array, deviceId: Uint8Array): Lane {
+    const key = laneKey(contact, deviceId)
+    let lane = this.#lanes.get(key)
+    if (lane === undefined) {
+      lane = { key, contact, deviceId, entries: new Map(), running: false, unacknowledged: 0, directFrom: 0 }
+      this.#lanes.set(key, lane)
+    }
+    return lane
+  }
+
+  lanes(): readonly Lane[] {
+    return [...this.#lanes.values()]
+  }
+
+  /** The lanes of one contact's devices. */
+  lanesOf(contact: Uint8Array): readonly Lane[] {
+    const prefix = `${toHex(contact)}/`
+    return this.lanes().filter((lane) => lane.key.startsWith(prefix))
+  }
+
+  /** Entries of a message for a device (all devices where none is given). */
+  ofMessage(messageId: string, contact: Uint8Array, deviceId?: Uint8Array): readonly Entry[] {
+    const lanes = deviceId === undefined ? this.lanesOf(contact) : [this.lane(contact, deviceId)]
+    return lanes.flatMap((lane) => [...lane.entries.values()].filter((entry) => entry.messageId === messageId))
+  }
+
+  clear(): void {
+    this.#entries.clear()
+    this.#byEnvelope.clear()
+    this.#lanes.clear()
+  }
+}

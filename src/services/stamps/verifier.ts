@@ -1,0 +1,42 @@
+/** Checks stamps, at most 50 a second and 32 waiting: what strangers send costs a holder at most 8 % of a core. */
+import type { Clock } from '../../lib/clock.ts'
+import { RateLimiter } from '../../lib/rate-limiter.ts'
+import type { CryptoProvider } from '../../crypto/provider.ts'
+import type { Letter } from '../../wire/letter.ts'
+import { stampChallenge, stampEffort } from '../../protocol/stamp.ts'
+
+export const STAMP_CHECKS_PER_SECOND = 50
+export const STAMP_CHECKS_WAITING_MAX = 32
+
+type Verdict = 'good' | 'bad' | 'busy'
+
+export class StampVerifier {
+  readonly #crypto: CryptoProvider
+  readonly #limiter: RateLimiter
+  #tail: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+
+  constructor(crypto: CryptoProvider, clock: Clock) {
+    this.#crypto = crypto
+    this.#limiter = new RateLimiter({ perSecond: STAMP_CHECKS_PER_SECOND, burst: STAMP_CHECKS_PER_SECOND }, clock, 1)
+  }
+
+  /** Whether the letter's stamp has the bits that it claims; `busy` where too many wait. One check at a time. */
+  async verify(letter: Letter): Promise<Verdict> {
+    if (letter.stamp.bits === 0) return 'good'
+    if (this.#waiting >= STAMP_CHECKS_WAITING_MAX || !this.#limiter.take('')) return 'busy'
+    this.#waiting++
+    const mine = this.#tail.then(() => this.#check(letter))
+    this.#tail = mine.catch(() => {})
+    try {
+      return await mine
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  async #check(letter: Letter): Promise<Verdict> {
+    const effort = await stampEffort(this.#crypto, stampChallenge(this.#crypto, letter), letter.stamp.nonce)
+    return effort >= letter.stamp.bits ? 'good' : 'bad'
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * What the holder's database keeps, in the clear: letters are ciphertext already, and cards are public. Every value is
+ * led by a checksum over its key and body, so that a torn or flipped entry is seen, dropped and counted.
+ *
+ * Nothing here says who brought a letter or when: arrival numbers only order a mailbox, expiries count hours.
+ */
+import { concat, equal } from '../lib/bytes.ts'
+import type { CryptoProvider } from '../crypto/provider.ts'
+import { encode, fixed, optional, struct, tryDecode, u32, u8, variant } from '../wire/codec.ts'
+import type { Codec, Coded } from '../wire/codec.ts'
+import { letterCodec } from '../wire/letter.ts'
+import { cardRecordCodec } from '../wire/holder.ts'
+
+const CHECKSUM_BYTES = 8
+
+/** A letter under its id. */
+export const heldLetterCodec = struct({ arrival: u32, letter: letterCodec })
+export type HeldLetter = Coded<typeof heldLetterCodec>
+
+/** A mailbox's entry under address and arrival number: enough to list it and to count it without reading the letter. */
+export const indexEntryCodec = variant({
+  1: struct({ id: fixed(32), expiry: u32, sizeClass: u8, lane: fixed(16), stampBits: u8 }),
+  2: struct({ id: fixed(32), expiry: u32, preimage: fixed(16) }),
+})
+export type IndexEntry = Coded<typeof indexEntryCodec>
+export const INDEX = { live: 1, dead: 2 } as const
+
+/** Where a letter's index entry is, under its expiry and id. */
+export const placeCodec = struct({ address: fixed(32), arrival: u32 })
+export type Place = Coded<typeof placeCodec>
+
+/**
+ * A tombstone under its letter's id, until the hour `until`. Without a place it came before the letter: nobody can tell
+ * yet whether its preimage is the right one.
+ */
+export const heldTombstoneCodec = struct({ preimage: fixed(16), until: u32, place: optional(placeCodec) })
+export type HeldTombstone = Coded<typeof heldTombstoneCodec>
+
+/** A card under its key. */
+export const heldCardCodec = cardRecordCodec
+/** The highest version ever accepted for a key; `bytes` is the size of the card while that is still there, else 0. */
+export const cardNumberCodec = struct({ number: u32, hash: fixed(32), bytes: u32, expiryHour: u32, until: u32 })
+export type CardNumber = Coded<typeof cardNumberCodec>
+
+function checksum(crypto: CryptoProvider, key: Uint8Array, body: Uint8Array): Uint8Array {
+  return crypto.sha256(key, body).subarray(0, CHECKSUM_BYTES)
+}
+
+/** The value to store for `body` under `key`. */
+export function withChecksum<T>(crypto: CryptoProvider, key: Uint8Array, codec: Codec<T>, value: T): Uint8Array {
+  const body = encode(codec, value)
+  return concat(checksum(crypto, key, body), body)
+}
+
+/** What a stored value says, or `undefined` where it is not what was written there. */
+export function checked<T>(crypto: CryptoProvider, key: Uint8Array, codec: Codec<T>, value: Uint8Array): T | undefined {
+  const body = value.subarray(CHECKSUM_BYTES)
+  if (!equal(value.subarray(0, CHECKSUM_BYTES), checksum(crypto, key, body))) return undefined
+  return tryDecode(codec, body)
+}

@@ -1,0 +1,395 @@
+/**
+ * Everything that works with the account's keys, built top to bottom once the vault is open, and gone when it locks. The
+ * only place that knows these classes; what they know of each other are ports.
+ */
+import type { Base } from './base.ts'
+import { equal, fromHex, toHex } from './lib/bytes.ts'
+import { withDeadline } from './lib/clock.ts'
+import { IdentityChangedError, nameOf } from './lib/errors.ts'
+import type { DecryptReason } from './lib/errors.ts'
+import { Lifecycle } from './lib/lifecycle.ts'
+import type { Startable } from './lib/lifecycle.ts'
+import { epochsToRead, laneOf } from './protocol/mailbox-rules.ts'
+import { WRITE_QUORUM } from './protocol/replicas.ts'
+import { OwnCards } from './services/account/cards.ts'
+import { FormerAccounts } from './services/account/former.ts'
+import type { UnlockedAccount } from './services/account/ports.ts'
+import { Contacts } from './services/contacts/contacts.ts'
+import { Grants } from './services/contacts/grants.ts'
+import { contactHandlers } from './services/contacts/handlers.ts'
+import { laneSeed, openLanes, tokenLaneSeed } from './services/contacts/lanes.ts'
+import { Policies } from './services/contacts/policies.ts'
+import type { MailboxPlan } from './services/contacts/policies.ts'
+import { Conversations } from './services/conversations/conversations.ts'
+import { CardNetwork } from './services/mailbox/card-network.ts'
+import { Mailbox } from './services/mailbox/mailbox.ts'
+import { Directory } from './services/directory/directory.ts'
+import { Journal } from './services/events/journal.ts'
+import { receiptHandler, textHandler, unsupportedHandler } from './services/inbox/handlers/messages.ts'
+import { Inbox } from './services/inbox/inbox.ts'
+import { Intake } from './services/inbox/intake.ts'
+import { Receipts } from './services/inbox/receipts.ts'
+import { Outbox } from './services/outbox/outbox.ts'
+import { OutboxWorker } from './services/outbox/worker.ts'
+import { Sessions } from './services/sessions/sessions.ts'
+import { LetterStamps, stampSolver } from './services/stamps/solver.ts'
+import { bucketRange } from './store/buckets.ts'
+import { CONTACT_STATE } from './store/records.ts'
+import type { Contact } from './store/records.ts'
+import { openStore } from './store/store.ts'
+import type { Store } from './store/store.ts'
+import type { Vault } from './store/vault.ts'
+import { CONTENT_KIND } from './wire/content.ts'
+import type { Letter } from './wire/letter.ts'
+
+/** Invite tokens open a lane into the intro box for as long as they are kept. */
+export const TOKEN_PREFIX = 'invite:'
+const ADDRESSES_SETTING = 'announced-addresses'
+/** Contacts hear of our mailboxes anew after this long (protocol §4: a refresh each month). */
+const GRANT_REFRESH_MS = 30 * 24 * 3_600_000
+const HOUSEKEEPING_MS = 3_600_000
+/** Addresses settle after the start; what is announced before would be wrong at once. */
+const SETTLE_MS = 2_000
+const PUBLISH_MS = 30_000
+
+export interface UnlockedRooms {
+  readonly store: Store
+  readonly journal: Journal
+  readonly account: UnlockedAccount
+  readonly contacts: Contacts
+  readonly conversations: Conversations
+  readonly directory: Directory
+  readonly outbox: Outbox
+  readonly receipts: Receipts
+  readonly sessions: Sessions
+  readonly mailbox: Mailbox
+  readonly cards: OwnCards
+  readonly policies: Policies
+  readonly inbox: Inbox
+}
+
+/** The rooms, and their start and stop. */
+export class Unlocked implements Startable {
+  readonly rooms: UnlockedRooms
+  readonly #base: Base
+  readonly #vault: Vault
+  readonly #intake: Intake
+  readonly #lifecycle: Lifecycle
+  #cancelHousekeeping: (() => void) | undefined
+  #running = false
+
+  private constructor(base: Base, vault: Vault, built: { rooms: UnlockedRooms; intake: Intake }) {
+    const { rooms, intake } = built
+    this.rooms = rooms
+    this.#base = base
+    this.#vault = vault
+    this.#intake = intake
+    this.#lifecycle = new Lifecycle(
+      [
+        { name: 'sessions', part: { start: async () => { await rooms.sessions.reload() }, stop: () => { rooms.sessions.clear() } } },
+        { name: 'cards', part: rooms.cards },
+        { name: 'outbox', part: rooms.outbox },
+        { name: 'receipts', part: rooms.receipts },
+        { name: 'policies', part: rooms.policies },
+        { name: 'mailbox', part: rooms.mailbox },
+        { name: 'directory', part: { start() {}, stop: () => { rooms.directory.stop() } } },
+      ],
+      base.log,
+    )
+  }
+
+  static async open(base: Base, vault: Vault, account: UnlockedAccount): Promise<Unlocked> {
+    const store = await openStore(base.database, vault)
+    return new Unlocked(base, vault, build(base, vault, store, account))
+  }
+
+  async start(): Promise<void> {
+    await this.#lifecycle.start()
+    this.#running = true
+    this.#cancelHousekeeping = this.#base.clock.after(SETTLE_MS, () => {
+      this.#keepHouse()
+    })
+  }
+
+  /** Stops every part, waits for what is being written, and wipes the keys. */
+  async stop(): Promise<void> {
+    this.#running = false
+    this.#cancelHousekeeping?.()
+    await this.#lifecycle.stop()
+    await this.rooms.journal.idle()
+    this.#vault.lock()
+  }
+
+  /** Frames of direct streams; dropped while it does not run. */
+  async onFrame(...frame: Parameters<Intake['onFrame']>): Promise<void> {
+    if (this.#running) await this.#intake.onFrame(...frame)
+  }
+
+  /** A peer came or went: whatever waits for it, or for any network at all, is tried. */
+  async onPeer(peerId: string, connected: boolean): Promise<void> {
+    if (!this.#running || !connected) return
+    this.rooms.cards.hurry()
+    this.rooms.policies.hurry()
+    for (const { accountId, deviceId } of await this.#devicesOf(peerId)) this.rooms.outbox.hurry(accountId, deviceId)
+  }
+
+  async #devicesOf(peerId: string): Promise<readonly { accountId: Uint8Array; deviceId: Uint8Array }[]> {
+    const contacts = await this.rooms.contacts.all()
+    return contacts.flatMap(({ accountId, devices }) =>
+      devices.filter(({ grant }) => grant?.peerId === peerId).map(({ deviceId }) => ({ accountId, deviceId })),
+    )
+  }
+
+  #keepHouse(): void {
+    if (!this.#running) return
+    this.#houseRound()
+      .catch((error: unknown) => {
+        this.#base.log.warn('housekeeping failed', { error: nameOf(error) })
+      })
+      .finally(() => {
+        if (!this.#running) return
+        this.#cancelHousekeeping = this.#base.clock.after(HOUSEKEEPING_MS, () => {
+          this.#keepHouse()
+        })
+      })
+  }
+
+  async #houseRound(): Promise<void> {
+    const { store, contacts, directory, journal } = this.rooms
+    const now = this.#base.clock.now()
+    const addresses = this.#base.host.addresses().join(' ').slice(0, 4_096)
+    const moved = (await store.settings.get(ADDRESSES_SETTING)) !== addresses
+    await contacts.refreshGrants(moved ? now : now - GRANT_REFRESH_MS)
+    await journal.commit(() => ({ ops: store.settings.put(ADDRESSES_SETTING, addresses), facts: [], result: undefined }))
+    // Replaced ratchet states and spent prekeys leave LevelDB's files only when it compacts (forward secrecy on disk).
+    for (const bucket of ['sessions', 'signedPrekeys', 'kemPrekeys', 'oneTimePrekeys'] as const) {
+      await this.#base.database.compact(bucketRange(bucket))
+    }
+    await Promise.all([store.seen.sweep(now), store.sessions.seenInitials.sweep(now), store.parts.sweep(now), store.events.sweep()])
+    for (const contact of await contacts.all()) {
+      if (contact.state === CONTACT_STATE.accepted) await refresh(this.rooms, directory, contact.accountId)
+    }
+  }
+}
+
+/** Looks at a contact's account in the network; a contradiction suspends its sessions. Never throws for the network. */
+async function refresh(rooms: Pick<UnlockedRooms, 'journal' | 'sessions'>, directory: Directory, accountId: Uint8Array): Promise<void> {
+  try {
+    await directory.resolve(accountId, { refresh: true })
+  } catch (error) {
+    if (!(error instanceof IdentityChangedError)) return
+    await rooms.journal.commit(async () => ({ ops: await rooms.sessions.setSuspended(accountId, true), facts: [], result: undefined }))
+  }
+}
+
+function build(base: Base, vault: Vault, store: Store, account: UnlockedAccount): { rooms: UnlockedRooms; intake: Intake } {
+  const { clock, rng, crypto, profile, host } = base
+  const log = (part: string) => base.log.child(part)
+  const journal = new Journal({ store, clock, log: log('journal') })
+  const find = async (accountId: Uint8Array): Promise<Contact | undefined> => await store.contacts.get(accountId)
+
+  const mailbox: Mailbox = new Mailbox(
+    { ...base.mail, log: log('mailbox') },
+    {
+      seeds: [account.mailboxSeed, account.introSeed],
+      burials: store.burials,
+      stamps: new LetterStamps(crypto, stampSolver(crypto, rng), clock),
+      onLetter: async (letter) => await intake.onLetter(letter),
+    },
+  )
+  const network = new CardNetwork(mailbox.cards)
+  const cards = new OwnCards({
+    account,
+    store: {
+      accounts: store.accounts,
+      devices: store.devices,
+      prekeys: store.prekeys,
+      former: new FormerAccounts(base.database, vault),
+    },
+    journal,
+    network,
+    profile,
+    stampBits: profile.stampBits,
+    crypto,
+    clock,
+    rng,
+    log: log('cards'),
+  })
+  const directory = new Directory({ crypto, clock, log: log('directory'), network, contacts: store.contacts, journal })
+
+  const sessions = new Sessions({
+    crypto,
+    rng,
+    clock,
+    store,
+    local: () => {
+      const { card, kemPrekeySeed } = cards.current()
+      return { prekeyCard: card, identitySecret: account.identitySecret, kemPrekeySeed }
+    },
+    allows: async (accountId, deviceId) => {
+      const pinned = (await find(accountId))?.pinned
+      return pinned === undefined || pinned.body.devices.some(({ body }) => equal(body.deviceId, deviceId))
+    },
+  })
+  const conversations = new Conversations({ store, journal, clock })
+  const outbox = new Outbox({ store: store.outbox, journal, sessions, messages: conversations, clock, rng, log: log('outbox') })
+  const worker = new OutboxWorker({
+    outbox,
+    contacts: store.contacts,
+    sessions,
+    messages: conversations,
+    direct: host.direct,
+    mail: mailbox.depositor,
+    crypto,
+    clock,
+    rng,
+    log: log('outbox'),
+    profile,
+  })
+  outbox.use(async (lane) => {
+    await worker.run(lane)
+  })
+  const onLanesChanged = (): void => {
+    policies.changed()
+  }
+  const grants = new Grants({ crypto, routing: host.routing, profile, mailboxSeed: account.mailboxSeed })
+  const contacts = new Contacts({
+    store,
+    journal,
+    outbox,
+    sessions,
+    grants,
+    clock,
+    rng,
+    self: () => account.accountId,
+    onLanesChanged,
+  })
+  const receipts = new Receipts({ store, journal, contacts: store.contacts, outbox, clock, rng, log: log('receipts') })
+  const inbox = new Inbox({
+    crypto,
+    clock,
+    journal,
+    sessions,
+    contacts: store.contacts,
+    seen: store.seen,
+    parts: store.parts,
+    receipts,
+    onReplaced: async (accountId, deviceId) => await outbox.resealOps(accountId, deviceId),
+    handlers: {
+      0: unsupportedHandler(conversations),
+      [CONTENT_KIND.text]: textHandler(conversations),
+      [CONTENT_KIND.receipt]: receiptHandler(outbox, conversations),
+      ...contactHandlers({ store, clock, outbox, onLanesChanged }),
+    },
+  })
+  const policies: Policies = new Policies({
+    store,
+    journal,
+    plans: async () => await mailboxPlans(base, store, account),
+    publish: async (plan, number, signal) => {
+      const order = { ...plan, number, stampBits: profile.stampBits }
+      const published = await mailbox.cards.publishPolicies(order, signal)
+      return published.every((each) => each.receipts.length >= WRITE_QUORUM)
+    },
+    clock,
+    rng,
+    log: log('policies'),
+  })
+  const rooms: UnlockedRooms = {
+    store,
+    journal,
+    account,
+    contacts,
+    conversations,
+    directory,
+    outbox,
+    receipts,
+    sessions,
+    mailbox,
+    cards,
+    policies,
+    inbox,
+  }
+  const intake: Intake = new Intake({
+    inbox,
+    direct: host.direct,
+    onAcks: async (acks) => {
+      await outbox.onAcks(acks)
+    },
+    contacts,
+    contactOfLane: async (letter) => await contactOfLane(base, account, await contacts.all(), letter),
+    mend: async (contact, reason) => {
+      await mend(rooms, contact, reason)
+    },
+    clock,
+    log: log('intake'),
+  })
+  // A batch that failed left memory ahead of the disk: sessions and queue are read again.
+  journal.onFailure(() => {
+    void sessions.reload().catch(() => {})
+    outbox.stop()
+    void outbox.start().catch(() => {})
+  })
+  return { rooms, intake }
+}
+
+/** Our mailbox with a lane for each contact, and the intro box with one for each invite token that is out. */
+async function mailboxPlans(base: Base, store: Store, account: UnlockedAccount): Promise<readonly MailboxPlan[]> {
+  const tokens = [...(await store.settings.all())].flatMap(([name, value]) =>
+    name.startsWith(TOKEN_PREFIX) && Number(value) > base.clock.now() ? [fromHex(name.slice(TOKEN_PREFIX.length))] : [],
+  )
+  return [
+    { mailboxSeed: account.mailboxSeed, laneSeeds: openLanes(base.crypto, account.mailboxSeed, await store.contacts.list()) },
+    {
+      mailboxSeed: account.introSeed,
+      laneSeeds: tokens.filter((token) => token !== undefined).map((token) => tokenLaneSeed(base.crypto, token)),
+    },
+  ]
+}
+
+/** Whose lane a letter came on. */
+async function contactOfLane(
+  base: Base,
+  account: UnlockedAccount,
+  contacts: readonly Contact[],
+  letter: Letter,
+): Promise<Contact | undefined> {
+  const lane = toHex(letter.lane)
+  const epochs = epochsToRead(base.clock.now(), base.profile)
+  return contacts.find((contact) => {
+    const seed = laneSeed(base.crypto, account.mailboxSeed, contact)
+    return epochs.some((epoch) => toHex(laneOf(base.crypto, seed, epoch)) === lane)
+  })
+}
+
+/** A contact's envelopes cannot be taken in: its account may have moved on, or a session was lost on this side (E2-40, 41). */
+async function mend(rooms: UnlockedRooms, { accountId }: Contact, reason: DecryptReason): Promise<void> {
+  await refresh(rooms, rooms.directory, accountId)
+  if (reason === 'state') return
+  await rooms.journal.commit(async () => {
+    const contact = await rooms.store.contacts.get(accountId)
+    if (contact?.state !== CONTACT_STATE.accepted) return { ops: [], facts: [], result: undefined }
+    const begun = contact.devices.filter(({ prekeys }) => prekeys !== undefined)
+    const restarted = begun.flatMap((device) => rooms.sessions.restart(contact, device))
+    const resealed = await Promise.all(begun.map(async ({ deviceId }) => await rooms.outbox.resealOps(accountId, deviceId)))
+    const granted = rooms.contacts.grantOps(contact)
+    return {
+      ops: [...restarted, ...resealed.flat(), ...granted.ops],
+      facts: [{ type: 'session:restarted', data: { contact: toHex(accountId) } }],
+      result: undefined,
+      done: granted.added,
+    }
+  })
+}
+
+/** Publishes both cards and the policies now. How many holders signed for the account card. */
+export async function publishNow(base: Base, rooms: UnlockedRooms): Promise<number> {
+  const own = await rooms.store.accounts.own()
+  if (own === undefined) return 0
+  rooms.policies.changed()
+  return await withDeadline(base.clock, PUBLISH_MS, async (signal) => {
+    const prekeys = await rooms.mailbox.cards.publish({ kind: 2, body: rooms.cards.current().card }, signal)
+    const account = await rooms.mailbox.cards.publish({ kind: 1, body: own.card }, signal)
+    return Math.min(prekeys.receipts.length, account.receipts.length)
+  })
+}

@@ -1,0 +1,165 @@
+/** From what the store keeps to what the local API shows. Pure. */
+import type {
+  ContactState,
+  ContactView,
+  ConversationView,
+  EventView,
+  IdentityView,
+  KeyView,
+  MessageState,
+  MessageView,
+  WhyView,
+} from './api/application.ts'
+import type { CryptoProvider } from './crypto/provider.ts'
+import { encodeAccountId } from './protocol/account-id.ts'
+import { accountIdOfCard } from './protocol/card-rules.ts'
+import { REPLICAS } from './protocol/replicas.ts'
+import type { OwnAccount } from './store/accounts.ts'
+import { CONTACT_STATE, OUTBOX_PATH, PIN_SOURCE } from './store/records.ts'
+import type { Contact, Conversation, Message, OutboxItem, StoredEvent } from './store/records.ts'
+import { SUITE } from './wire/card.ts'
+import type { AccountCard } from './wire/card.ts'
+import { CONTENT_KIND } from './wire/content.ts'
+import { equal, fromHex, toHex } from './lib/bytes.ts'
+import { statusName } from './services/conversations/conversations.ts'
+
+const nameIn = <T extends string>(table: Readonly<Record<T, number>>, code: number, fallback: T): T =>
+  (Object.entries(table) as [T, number][]).find(([, value]) => value === code)?.[0] ?? fallback
+
+export const iso = (ms: number): string => new Date(ms).toISOString()
+export const isoOrNull = (ms: number): string | null => (ms === 0 ? null : iso(ms))
+
+export function identityView(own: OwnAccount, deviceId: Uint8Array): IdentityView {
+  return {
+    accountId: encodeAccountId(own.accountId),
+    deviceId: toHex(deviceId),
+    cardNumber: own.number,
+    devices: own.card.body.devices.map(({ body }) => ({
+      deviceId: toHex(body.deviceId),
+      expiresAt: iso(body.expiresAt * 1_000),
+      self: equal(body.deviceId, deviceId),
+    })),
+  }
+}
+
+export function contactView(contact: Contact): ContactView {
+  return {
+    accountId: encodeAccountId(contact.accountId),
+    name: contact.name,
+    state: nameIn<ContactState>(CONTACT_STATE, contact.state, 'incoming'),
+    verified: contact.verified,
+    changed: contact.changed !== undefined,
+    pinSource: nameIn<ContactView['pinSource']>(PIN_SOURCE, contact.pinSource, 'network'),
+    note: contact.note,
+    favourite: contact.favourite,
+    addedAt: iso(contact.addedAt),
+    lastSeenAt: isoOrNull(contact.lastSeenAt),
+    devices: contact.devices.length,
+  }
+}
+
+const pathName = (item: OutboxItem): MessageView['path'] => nameIn<MessageView['path']>(OUTBOX_PATH, item.path, 'none')
+
+/** Receipts that a letter of the message has by now: of its part that has the fewest. */
+function storedCount(items: readonly OutboxItem[]): number {
+  return items.length === 0 ? 0 : Math.min(...items.map(({ receipts }) => receipts.length))
+}
+
+export function messageView(message: Message, items: readonly OutboxItem[]): MessageView {
+  const path = items[0] === undefined ? 'none' : pathName(items[0])
+  return {
+    id: toHex(message.id),
+    contact: encodeAccountId(message.contact),
+    outgoing: message.outgoing,
+    kind: message.contentKind === CONTENT_KIND.text ? 'text' : 'unsupported',
+    text: message.text,
+    replyTo: message.replyTo === undefined ? null : toHex(message.replyTo),
+    sentAt: iso(message.sentAt),
+    committedAt: iso(message.committedAt),
+    status: statusName(message),
+    stored: storedCount(items),
+    storedOf: path === 'mailbox' ? REPLICAS : 0,
+    path,
+    cursor: String(message.order),
+  }
+}
+
+export function conversationView(conversation: Conversation, name: string, last: MessageView | null): ConversationView {
+  return {
+    contact: encodeAccountId(conversation.contact),
+    name,
+    lastMessage: last,
+    unread: conversation.unread,
+    muted: conversation.muted,
+    pinned: conversation.pinned,
+  }
+}
+
+export function whyView(message: Message, items: readonly OutboxItem[]): WhyView {
+  const status = statusName(message)
+  return {
+    id: toHex(message.id),
+    status,
+    devices: items.map((item) => ({
+      deviceId: toHex(item.deviceId),
+      path: pathName(item),
+      attempts: item.attempts,
+      nextAttemptAt: iso(item.nextAt),
+      expiresAt: iso(item.expiresAt),
+      holders: item.receipts.map(({ holder, at }) => ({ peerId: holder, at: iso(at * 1_000) })),
+      steps: item.trace.map(({ at, event, detail }) => ({ at: iso(at), event, detail })),
+    })),
+    summary: message.outgoing ? summaryOf(status, items) : 'This message came in; it is on this device.',
+  }
+}
+
+/** What the outbox notes when an item cannot go, in words. */
+const REASONS: Readonly<Record<string, string>> = {
+  'waiting-for-acceptance': 'It waits until the contact accepts your request.',
+  'contact-closed': 'The contact is blocked or gone.',
+  'identity-changed': 'The contact’s keys changed; compare the safety number and verify the contact.',
+  'no-prekeys': 'The contact’s device has published no prekeys yet.',
+  'no-address': 'No mailbox of the contact is known for this week.',
+  'put-failed': 'Holders could not be reached or refused; it is tried again.',
+  stamping: 'A stamp is being computed.',
+}
+
+function summaryOf(status: MessageState, items: readonly OutboxItem[]): string {
+  const last = items[0]?.trace.at(-1)?.event ?? ''
+  const next = items[0] === undefined ? '' : ` Next look at ${iso(items[0].nextAt)}.`
+  switch (status) {
+    case 'queued':
+      return `Nothing is proved yet.${REASONS[last] === undefined ? '' : ` ${REASONS[last]}`}${next}`
+    case 'stored':
+      return `${storedCount(items)} of ${REPLICAS} holders signed that they keep it; the recipient has not shown itself.${next}`
+    case 'delivered':
+      return 'The recipient’s device has shown that it has it.'
+    case 'read':
+      return 'The recipient has read it.'
+    case 'expired':
+      return 'No device of the recipient came for it within 30 days. It is no longer tried.'
+    case 'failed':
+      return 'It was given up; see the steps.'
+  }
+}
+
+export function keyView(crypto: CryptoProvider, card: AccountCard): KeyView {
+  const { body } = card
+  return {
+    accountId: encodeAccountId(accountIdOfCard(crypto, card)),
+    suite: SUITE,
+    number: body.number,
+    expiresAt: iso(body.expiresAt * 1_000),
+    devices: body.devices.map(({ body: device }) => ({ deviceId: toHex(device.deviceId), expiresAt: iso(device.expiresAt * 1_000) })),
+    sizes: { ed25519: body.account.ed25519.length, mldsa65: body.account.mldsa65.length, x25519: 32, kem: 1_568 },
+    successor: body.successor === undefined ? null : 'named',
+  }
+}
+
+/** Facts speak of accounts in hexadecimal; watchers know them by their text. */
+export function eventView(event: StoredEvent): EventView {
+  const data = JSON.parse(event.data) as Record<string, unknown>
+  const contact = typeof data['contact'] === 'string' ? fromHex(data['contact']) : undefined
+  const shown = contact?.length === 32 ? { ...data, contact: encodeAccountId(contact) } : data
+  return { number: event.number, at: iso(event.at), type: event.type, data: shown }
+}

@@ -1,0 +1,109 @@
+/** The same line by hand: the `sotto` executable and nothing else, as a person or a script would type it. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type {
+  ContactView,
+  MessageView,
+  Page,
+  PeerView,
+  StatusView,
+  VerifyView,
+  WhyView,
+} from '../../src/api/application.ts'
+import { PASSPHRASE, startNetwork, Testbed } from '../support/daemons.ts'
+import type { Daemon } from '../support/daemons.ts'
+
+const bed = new Testbed()
+let alice: Daemon
+let bob: Daemon
+
+before(async () => {
+  await startNetwork(bed, 5, [])
+  alice = bed.daemon('alice')
+  bob = bed.daemon('bob')
+})
+after(() => bed.close())
+
+test('ID-21 ID-25 init makes an account before there is a daemon; a second one is refused', async () => {
+  const made = await alice.verb<{ accountId: string; phrase: string }>('init')
+  assert.match(made.accountId, /^sotto1[02-9ac-hj-np-z]{58}$/)
+  assert.equal(made.phrase.split(' ').length, 24)
+  await alice.start()
+  assert.equal((await alice.verb<{ accountId: string }>('id')).accountId, made.accountId)
+  const again = await alice.cli(['init'])
+  assert.deepEqual([again.code, again.stdout], [1, ''])
+  assert.match(again.stderr, /identity already/)
+  const file = bed.file('passphrase', `${PASSPHRASE}\n`)
+  await bob.start()
+  const other = await bob.verb<{ accountId: string; phrase: string }>('init', '--passphrase-file', file)
+  assert.notEqual(other.accountId, made.accountId)
+  assert.notEqual(other.phrase, made.phrase)
+})
+
+test('wait, status, peers: when the daemon is ready, how it is, whom it knows', async () => {
+  for (const person of [alice, bob]) {
+    await person.verb('wait', '--for=ready')
+    await person.verb('wait', '--for=peers=4')
+  }
+  const status = await alice.verb<StatusView>('status')
+  assert.deepEqual([status.state, status.network, status.outbox.waiting], ['ready', 'local', 0])
+  const peers = await alice.verb<{ items: PeerView[] }>('peers')
+  assert.ok(peers.items.length >= 4 && peers.items.every((peer) => peer.encryption.length > 0))
+})
+
+test('ID-10 AP-05 an invite link makes a contact, once accepted; the pin says where it came from', async () => {
+  const { link } = await bob.verb<{ link: string }>('invite', '--token')
+  assert.match(link, /^sotto:/)
+  const asked = await alice.verb<ContactView>('contact', 'add', link, 'Bob', '--note', 'Alice here')
+  assert.deepEqual([asked.state, asked.name, asked.pinSource], ['requested', 'Bob', 'invite'])
+  const aliceId = await alice.accountId()
+  await bob.verb('wait', '--for=peers=1')
+  const incoming = await waitForRequest(aliceId)
+  assert.equal(incoming.note, 'Alice here')
+  const accepted = await bob.verb<ContactView>('contact', 'accept', aliceId, 'Alice')
+  assert.deepEqual([accepted.state, accepted.name], ['accepted', 'Alice'])
+})
+
+async function waitForRequest(aliceId: string): Promise<ContactView> {
+  for (let i = 0; i < 60; i++) {
+    const { items } = await bob.verb<{ items: ContactView[] }>('contact', 'list')
+    const found = items.find((contact) => contact.accountId === aliceId && contact.state === 'incoming')
+    if (found !== undefined) return found
+  }
+  return assert.fail('no request came')
+}
+
+test('DT-03 DT-06 send from an argument and from standard input, wait, read, why', async () => {
+  const sent = await alice.verb<MessageView>('send', 'Bob', 'hello from the command line')
+  await alice.verb('wait', `--for=delivered=${sent.id}`)
+  const piped = await alice.cli(['send', 'bob'], { stdin: 'two\nlines\n' })
+  assert.equal(piped.code, 0, piped.stderr)
+  const second = JSON.parse(piped.stdout) as MessageView
+  await alice.verb('wait', `--for=delivered=${second.id}`)
+  const { items } = await bob.verb<Page<MessageView>>('read', 'Alice')
+  assert.deepEqual(
+    items.filter((message) => !message.outgoing).map((message) => message.text),
+    ['hello from the command line', 'two\nlines'],
+  )
+  await alice.verb('wait', `--for=read=${sent.id}`)
+  const why = await alice.verb<WhyView>('msg', 'why', sent.id)
+  assert.equal(why.status, 'read')
+  assert.equal(why.devices[0]?.path, 'direct')
+})
+
+test('ID-30 both ends see the same safety number', async () => {
+  const here = await alice.verb<VerifyView>('contact', 'verify', 'Bob')
+  const there = await bob.verb<VerifyView>('contact', 'verify', 'Alice')
+  assert.match(here.digits, /^(\d{5} ){11}\d{5}$/)
+  assert.equal(here.digits, there.digits)
+  assert.equal((await alice.verb<ContactView>('contact', 'verify', 'Bob', '--confirm')).verified, true)
+})
+
+test('LS-11 a blocked contact is not heard', async () => {
+  await bob.verb('contact', 'block', 'Alice')
+  const sent = await alice.verb<MessageView>('send', 'Bob', 'are you there?')
+  const waited = await alice.cli(['wait', `--for=delivered=${sent.id}`, '--timeout', '4'])
+  assert.equal(waited.code, 7)
+  const { items } = await bob.verb<Page<MessageView>>('read', 'Alice', '--peek')
+  assert.ok(!items.some((message) => message.text === 'are you there?'))
+})

@@ -1,0 +1,116 @@
+/**
+ * Which test proves which row of the requirements: read off the names of the tests. `node test/support/rows.ts --write`
+ * writes the table into test/README.md; a unit test says when that is due.
+ */
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '..', '..')
+const README = join(ROOT, 'test', 'README.md')
+const BEGIN = '<!-- rows: begin -->'
+const END = '<!-- rows: end -->'
+
+const range = (family: string, ...numbers: readonly (number | readonly [number, number])[]): readonly string[] =>
+  numbers.flatMap((entry) => {
+    const [from, to] = typeof entry === 'number' ? [entry, entry] : entry
+    const width = family === 'F' ? 1 : 2
+    const dash = family === 'F' ? '' : '-'
+    return Array.from({ length: to - from + 1 }, (_, i) => `${family}${dash}${String(from + i).padStart(width, '0')}`)
+  })
+
+/** What the house was built to show first: the rows of issue 1. */
+export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
+  'Identity and keys': range('ID', 1, 2, 5, 6, [8, 13], 16, 18, 21, 22, 24, 25, 26, 30),
+  'End-to-end protocol': range(
+    'E2',
+    [1, 16],
+    [18, 20],
+    [22, 24],
+    [26, 29],
+    [32, 37],
+    [39, 42],
+    [44, 48],
+    50,
+    54,
+    56,
+    57,
+  ),
+  'Direct transport': range('DT', 1, 3, 4, 6, 10, [14, 17], [19, 21]),
+  'Mailbox and DHT storage': range('MB', 1, 3, 6, 8, 9, 10, [12, 16], [24, 26], 28, 29, 35, 40, 41, 43),
+  'Local store': range('LS', 1, [3, 10], 13),
+  'Local API': range('AP', [3, 6], [9, 12], 24),
+  'Defects of earlier designs': range('F', [1, 12], 17, 27, 35),
+}
+
+export interface NamedTest {
+  readonly file: string
+  readonly name: string
+  readonly rows: readonly string[]
+}
+
+const TEST = /\b(?:test|it)\(\s*(['"`])((?:\\.|(?!\1)[\s\S])*)\1/g
+const ROW = /\b(?:(?:ID|E2|PK|DT|NT|MB|LS|SY|GR|ON|ME|PR|AP|SE|TE)-\d{2}|F\d{1,2})\b/g
+
+/** Every test whose name names a row. */
+export function namedTests(): readonly NamedTest[] {
+  const files = globSync('test/**/*.test.ts', { cwd: ROOT }).sort()
+  return files.flatMap((file) => testsIn(file, readFileSync(join(ROOT, file), 'utf8')))
+}
+
+/** The tests of one file. */
+export function testsIn(file: string, source: string): readonly NamedTest[] {
+  return [...source.matchAll(TEST)].flatMap(([, , raw = '']) => {
+    const rows = [...new Set(raw.match(ROW))]
+    const name = raw
+      .replaceAll(/\$\{[^}]*\}/g, '…')
+      .replaceAll(/\\(.)/g, '$1')
+      .replaceAll(/\s+/g, ' ')
+    return rows.length === 0 ? [] : [{ file, name, rows }]
+  })
+}
+
+/** The required rows that no test names. */
+export function openRows(tests: readonly NamedTest[]): readonly string[] {
+  const proved = new Set(tests.flatMap(({ rows }) => rows))
+  return Object.values(REQUIRED)
+    .flat()
+    .filter((row) => !proved.has(row))
+}
+
+/** The part of test/README.md that is written by this script. */
+export function renderRows(tests: readonly NamedTest[]): string {
+  const open = openRows(tests)
+  const lines = [BEGIN, '']
+  lines.push(open.length === 0 ? 'Every required row has a test.' : `Open, without a test: ${open.join(', ')}.`)
+  for (const [family, rows] of Object.entries(REQUIRED)) lines.push('', `### ${family}`, '', ...tableOf(rows, tests))
+  const required = new Set(Object.values(REQUIRED).flat())
+  const further = [...new Set(tests.flatMap((test) => test.rows))].filter((row) => !required.has(row)).sort()
+  lines.push('', '### Further rows', '', ...tableOf(further, tests), '', END)
+  return lines.join('\n')
+}
+
+function tableOf(rows: readonly string[], tests: readonly NamedTest[]): readonly string[] {
+  const proofs = (row: string): string =>
+    tests
+      .filter((test) => test.rows.includes(row))
+      .map(
+        ({ file, name }) =>
+          `${name.replaceAll(ROW, '').replaceAll('|', '\\|').trim()} (\`${file.slice('test/'.length)}\`)`,
+      )
+      .join('<br>')
+  return ['| row | proved by |', '|---|---|', ...rows.map((row) => `| ${row} | ${proofs(row) || '**open**'} |`)]
+}
+
+/** test/README.md as it is, and as it should be. */
+export function readmes(): { readonly current: string; readonly wanted: string } {
+  const current = readFileSync(README, 'utf8')
+  const [head = '', rest = ''] = current.split(BEGIN)
+  const [, tail = ''] = rest.split(END)
+  return { current, wanted: `${head}${renderRows(namedTests())}${tail}` }
+}
+
+if (import.meta.main) {
+  const { current, wanted } = readmes()
+  if (process.argv.includes('--write') && current !== wanted) writeFileSync(README, wanted)
+  console.log(`open rows: ${openRows(namedTests()).join(', ') || 'none'}`)
+}

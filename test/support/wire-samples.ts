@@ -1,0 +1,367 @@
+/** An arbitrary of every structure that crosses the wire: for round trips, truncation and mutation. */
+import fc from 'fast-check'
+import { seededRng } from '../../src/lib/rng.ts'
+import {
+  accountCardCodec,
+  deviceCertificateCodec,
+  hybridPublicKeyCodec,
+  successorCodec,
+  SUITE,
+} from '../../src/wire/card.ts'
+import type { Codec } from '../../src/wire/codec.ts'
+import {
+  contactAcceptBodyCodec,
+  contactRequestBodyCodec,
+  contentCodec,
+  grantBodyCodec,
+  grantCodec,
+  partBodyCodec,
+  receiptBodyCodec,
+  textBodyCodec,
+} from '../../src/wire/content.ts'
+import { directFrameCodec } from '../../src/wire/direct.ts'
+import {
+  deviceIdentityCodec,
+  INITIAL_PREFIX_BYTES,
+  initialPrekeyIdsCodec,
+  transcriptCodec,
+} from '../../src/wire/envelope.ts'
+import { cardRecordCodec, holderClientFrameCodec, holderServerFrameCodec } from '../../src/wire/holder.ts'
+import { inviteCodec, safetyQrCodec } from '../../src/wire/invite.ts'
+import {
+  cursorCodec,
+  letterCodec,
+  listingCodec,
+  ownerProofCodec,
+  policyCodec,
+  POLICY_LANES,
+  putProofCodec,
+  receiptCodec,
+  tombstoneCodec,
+} from '../../src/wire/letter.ts'
+import { SIZE_CLASSES_BYTES } from '../../src/wire/padding.ts'
+import { peerRecordCodec } from '../../src/wire/peer.ts'
+import { oneTimePrekeyCodec, prekeyCardCodec } from '../../src/wire/prekeys.ts'
+import { SESSION_STATUSES, sessionBookCodec } from '../../src/wire/session-state.ts'
+
+export interface WireSample {
+  readonly name: string
+  readonly codec: Codec<unknown>
+  readonly arbitrary: fc.Arbitrary<unknown>
+}
+
+/** Random bytes from one integer: an arbitrary per byte would take seconds at these sizes. */
+const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.integer().map((seed) => seededRng(seed).bytes(length))
+const opaque = (min: number, max: number): fc.Arbitrary<Uint8Array> =>
+  fc.tuple(fc.integer({ min, max }), fc.integer()).map(([length, seed]) => seededRng(seed).bytes(length))
+/** fast-check's own makes objects without a prototype, which deepEqual tells from decoded ones. */
+const record = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record<T>(model, { noNullPrototype: true })
+const u8 = fc.integer({ min: 0, max: 0xff })
+const u16 = fc.integer({ min: 0, max: 0xffff })
+const u32 = fc.oneof(fc.constantFrom(0, 1, 2 ** 32 - 1), fc.integer({ min: 0, max: 2 ** 32 - 1 }))
+const u64 = fc.oneof(fc.constantFrom(0, 2 ** 32, Number.MAX_SAFE_INTEGER), fc.maxSafeNat())
+const text = (maxLength: number): fc.Arbitrary<string> =>
+  fc.string({ unit: 'grapheme', maxLength: Math.min(20, Math.floor(maxLength / 40)) })
+const few = <T>(item: fc.Arbitrary<T>, max: number, min = 0): fc.Arbitrary<T[]> =>
+  fc.array(item, { minLength: min, maxLength: Math.min(max, min + 3), size: 'max' })
+const maybe = <T>(item: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(item, { nil: undefined })
+const exactly = (count: number, length: number): fc.Arbitrary<Uint8Array[]> =>
+  fc.integer().map((seed) => {
+    const rng = seededRng(seed)
+    return Array.from({ length: count }, () => rng.bytes(length))
+  })
+
+const publicKey = record({ ed25519: bytes(32), mldsa65: bytes(1_952) })
+const signature = record({ ed25519: bytes(64), mldsa65: bytes(3_309) })
+const version = fc.constant(1 as const)
+const suite = fc.constant(SUITE)
+
+const certificate = record({
+  body: record({
+    version,
+    suite,
+    accountId: bytes(32),
+    deviceId: bytes(16),
+    signingKey: publicKey,
+    identityKey: bytes(32),
+    issuedAt: u32,
+    expiresAt: u32,
+  }),
+  signature,
+})
+const successor = record({ account: publicKey, signature })
+const accountCard = record({
+  body: record({
+    version,
+    suite,
+    account: publicKey,
+    number: u32,
+    previous: bytes(32),
+    issuedAt: u32,
+    expiresAt: u32,
+    devices: fc.array(certificate, { maxLength: 2 }),
+    successor: maybe(successor),
+  }),
+  signature,
+})
+const prekeyCard = record({
+  body: record({
+    version,
+    suite,
+    account: publicKey,
+    certificate,
+    number: u32,
+    issuedAt: u32,
+    expiresAt: u32,
+    signedPrekey: record({ id: u32, key: bytes(32) }),
+    kemPrekey: record({ id: u32, key: bytes(1_568) }),
+    pool: record({ root: bytes(32), count: u16 }),
+    intro: few(record({ epoch: u32, address: bytes(32) }), 8),
+    stampBits: u8,
+  }),
+  signature,
+})
+const oneTimePrekey = record({ id: u32, key: bytes(32), kem: bytes(1_568) })
+const peerRecord = record({ id: text(128), addresses: few(text(255), 8) })
+
+/** A letter as the rules have it: the padding of its class, a stamp or a lane but never both. */
+const letter = fc
+  .tuple(fc.integer(), fc.constantFrom(1 as const, 2 as const), fc.constantFrom(0 as const, 1 as const), u32, u8)
+  .map(([seed, kind, sizeClass, expiry, bits]) => {
+    const rng = seededRng(seed)
+    return {
+      version: 1 as const,
+      kind,
+      address: rng.bytes(32),
+      lane: kind === 1 ? rng.bytes(16) : new Uint8Array(16),
+      expiry,
+      sizeClass,
+      commitment: rng.bytes(32),
+      stamp: kind === 2 ? { bits, nonce: rng.bytes(16) } : { bits: 0, nonce: new Uint8Array(16) },
+      ciphertext: rng.bytes(SIZE_CLASSES_BYTES[sizeClass]),
+    }
+  })
+const receipt = record({ holder: text(128), at: u32, signature: bytes(64) })
+const tombstone = record({ id: bytes(32), preimage: bytes(16) })
+const policy = record({
+  body: record({
+    version,
+    suite,
+    epochKey: bytes(1_312),
+    number: u32,
+    expiry: u32,
+    stampBits: u8,
+    lanes: exactly(POLICY_LANES, 16),
+  }),
+  signature: bytes(2_420),
+})
+const ownerProof = record({ epochKey: bytes(1_312), signature: bytes(2_420) })
+const listing = record({
+  boot: bytes(8),
+  cursor: u32,
+  more: fc.constantFrom(0 as const, 1 as const),
+  live: few(record({ id: bytes(32), expiry: u32, sizeClass: u8 }), 1_024),
+  dead: few(tombstone, 1_024),
+})
+const cursor = maybe(record({ boot: bytes(8), at: u32 }))
+
+/** One of several kinds, each with its body. */
+const kinds = (bodies: Readonly<Record<number, fc.Arbitrary<unknown>>>): fc.Arbitrary<unknown> =>
+  fc.oneof(...Object.entries(bodies).map(([kind, body]) => record({ kind: fc.constant(Number(kind)), body })))
+
+const putProof = kinds({
+  1: record({ key: bytes(32), signature: bytes(64) }),
+  2: fc.constant({ reserved: 0 }),
+})
+const cardRecord = kinds({ 1: accountCard, 2: prekeyCard, 3: policy })
+const request = kinds({
+  1: record({ letter, proof: putProof }),
+  2: cardRecord,
+  3: record({ key: bytes(32) }),
+  4: record({ address: bytes(32), proof: ownerProof }),
+  5: record({ address: bytes(32), cursor }),
+  6: record({ address: bytes(32), ids: few(bytes(32), 64, 1) }),
+  7: record({ tombstones: few(tombstone, 64, 1) }),
+  8: record({ address: bytes(32) }),
+  9: record({ target: bytes(32) }),
+})
+const answer = kinds({
+  0: fc.constant({}),
+  1: receipt,
+  2: cardRecord,
+  3: listing,
+  4: record({ letters: few(letter, 64) }),
+})
+const response = record({
+  status: fc.integer({ min: 0, max: 10 }),
+  answer,
+  closer: few(peerRecord, 20),
+})
+
+const grant = record({
+  firstEpoch: u32,
+  addresses: few(bytes(32), 53),
+  laneSeed: bytes(32),
+  peerId: text(128),
+  multiaddrs: few(text(255), 8),
+})
+const content = record({
+  version,
+  id: bytes(16),
+  preimage: bytes(16),
+  sentAt: u64,
+  kind: u8,
+  body: opaque(0, 300),
+  extensions: few(record({ type: u16, data: opaque(0, 40) }), 16),
+})
+
+const peerAddress = fc
+  .integer({ min: 1, max: 65_535 })
+  .map((port) => `/ip4/127.0.0.1/tcp/${port}/p2p/12D3KooW${port}`.replaceAll('0', '1'))
+const invite = record({ version, accountId: bytes(32), addresses: few(peerAddress, 8), token: maybe(bytes(16)) })
+const safetySide = record({ accountId: bytes(32), devices: bytes(32) })
+
+const prekeyIds = record({ signedPrekeyId: u32, kemPrekeyId: u32, oneTimeId: maybe(u32), cardHash: bytes(32) })
+const deviceIdentity = record({
+  suite,
+  accountId: bytes(32),
+  deviceId: bytes(16),
+  signingKey: publicKey,
+  identityKey: bytes(32),
+})
+const transcript = record({
+  suite,
+  initiatorAccount: bytes(32),
+  responderAccount: bytes(32),
+  initiatorDevice: bytes(32),
+  responderDevice: bytes(32),
+  initiatorCard: bytes(32),
+  prekeys: prekeyIds,
+  signedPrekey: bytes(32),
+  oneTimePrekey: bytes(32),
+  kemPrekey: bytes(1_568),
+  kemCiphertext: bytes(1_568),
+  ephemeral: bytes(32),
+})
+
+const headerKeys = record({ key: bytes(32), tagKey: bytes(16) })
+const skipped = few(record({ n: u32, key: bytes(32), at: u64 }), 2_000)
+const sessionKeys = record({
+  root: bytes(32),
+  ratchetSecret: maybe(bytes(32)),
+  ratchetPeer: maybe(bytes(32)),
+  kemSeed: maybe(bytes(64)),
+  kemPeer: maybe(bytes(1_184)),
+  confirmSeed: maybe(bytes(64)),
+  confirmPeer: maybe(bytes(1_568)),
+  nextSending: headerKeys,
+  nextReceiving: headerKeys,
+  turns: u32,
+  previous: u32,
+  sending: maybe(
+    record({
+      turn: u32,
+      header: headerKeys,
+      chainKey: bytes(32),
+      next: u32,
+      previous: u32,
+      opening: maybe(opaque(0, 2_688)),
+    }),
+  ),
+  receiving: maybe(record({ turn: u32, header: headerKeys, chainKey: bytes(32), next: u32, skipped })),
+  old: few(record({ turn: u32, tagKey: bytes(16), headerKey: maybe(bytes(32)), skipped, closedAt: u64 }), 5),
+})
+const party = record({ accountId: bytes(32), deviceId: bytes(16) })
+const session = record({
+  version,
+  suite,
+  id: bytes(32),
+  role: fc.constantFrom('initiator', 'responder'),
+  status: fc.constantFrom(...SESSION_STATUSES),
+  local: party,
+  peer: party,
+  oneTime: fc.boolean(),
+  confirmed: fc.boolean(),
+  createdAt: u64,
+  sentAt: u64,
+  receivedAt: u64,
+  sent: u32,
+  received: u32,
+  initial: record({ ephemeral: bytes(32), hash: bytes(32), prefix: maybe(bytes(INITIAL_PREFIX_BYTES)) }),
+  keys: maybe(sessionKeys),
+})
+const sessionBook = record({
+  version,
+  peer: party,
+  entries: fc.array(record({ state: session, rival: maybe(bytes(32)) }), { maxLength: 2 }),
+})
+
+const sample = (name: string, codec: unknown, arbitrary: fc.Arbitrary<unknown>): WireSample => ({
+  name,
+  codec: codec as Codec<unknown>,
+  arbitrary,
+})
+
+/** Every decoder of the wire that bytes of a peer or of the disk can reach. */
+export const WIRE_SAMPLES: readonly WireSample[] = [
+  sample('hybrid public key', hybridPublicKeyCodec, publicKey),
+  sample('device certificate', deviceCertificateCodec, certificate),
+  sample('successor', successorCodec, successor),
+  sample('account card', accountCardCodec, accountCard),
+  sample('prekey card', prekeyCardCodec, prekeyCard),
+  sample('one-time prekey', oneTimePrekeyCodec, oneTimePrekey),
+  sample('peer record', peerRecordCodec, peerRecord),
+  sample('letter', letterCodec, letter),
+  sample('put proof', putProofCodec, putProof),
+  sample('receipt', receiptCodec, receipt),
+  sample('tombstone', tombstoneCodec, tombstone),
+  sample('policy', policyCodec, policy),
+  sample('owner proof', ownerProofCodec, ownerProof),
+  sample('listing', listingCodec, listing),
+  sample('cursor', cursorCodec, cursor),
+  sample('card record', cardRecordCodec, cardRecord),
+  sample('holder client frame', holderClientFrameCodec, record({ id: u32, request })),
+  sample(
+    'holder server frame',
+    holderServerFrameCodec,
+    kinds({
+      1: record({ challenge: bytes(32) }),
+      2: record({ id: u32, response }),
+      3: record({ address: bytes(32), letter }),
+    }),
+  ),
+  sample(
+    'direct frame',
+    directFrameCodec,
+    kinds({
+      1: record({ envelope: opaque(1, 2_000) }),
+      2: record({ acks: few(record({ id: bytes(32), preimage: bytes(16) }), 64, 1) }),
+    }),
+  ),
+  sample('content', contentCodec, content),
+  sample('grant', grantCodec, grant),
+  sample('text body', textBodyCodec, record({ text: text(10_000), replyTo: maybe(bytes(16)) })),
+  sample('receipt body', receiptBodyCodec, record({ delivered: few(bytes(16), 256), read: few(bytes(16), 256) })),
+  sample('contact request body', contactRequestBodyCodec, record({ grant, note: text(512), token: maybe(bytes(16)) })),
+  sample('contact accept body', contactAcceptBodyCodec, record({ grant })),
+  sample('grant body', grantBodyCodec, record({ grant })),
+  sample(
+    'part body',
+    partBodyCodec,
+    record({ whole: bytes(16), kind: u8, index: u16, count: u16, bytes: opaque(1, 500) }),
+  ),
+  sample('invite', inviteCodec, invite),
+  sample('safety code', safetyQrCodec, record({ version, self: safetySide, peer: safetySide })),
+  sample('initial prekey ids', initialPrekeyIdsCodec, prekeyIds),
+  sample('device identity', deviceIdentityCodec, deviceIdentity),
+  sample('transcript', transcriptCodec, transcript),
+  sample('session book', sessionBookCodec, sessionBook),
+]
+
+/** The sample of that name. */
+export function wireSample(name: string): WireSample {
+  const found = WIRE_SAMPLES.find((candidate) => candidate.name === name)
+  if (found === undefined) throw new Error(`no wire sample called ${name}`)
+  return found
+}

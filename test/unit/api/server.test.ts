@@ -1,0 +1,441 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ROUTES } from '../../../src/api/app.ts'
+import { readToken } from '../../../src/api/files.ts'
+import { DEFAULT_API_LIMITS } from '../../../src/api/limits.ts'
+import { ApiServer } from '../../../src/api/server.ts'
+import { VirtualClock } from '../../../src/lib/clock.ts'
+import { IdentityChangedError } from '../../../src/lib/errors.ts'
+import { ALICE, BOB, CAROL, accountOf, fakeApplication, hexId, messageView } from './fake-application.ts'
+import { optionsFor, serve, tempHome } from './harness.ts'
+
+const V1 = '/api/v1'
+const MIB = 1_048_576
+
+/** A path that fits the route's schema. */
+function concrete(path: string): string {
+  const id = path.startsWith('/messages') ? hexId(1) : BOB
+  return V1 + path.replace(':accountId', BOB).replace(':id', id)
+}
+
+test('ID-21 an identity is made once: 201 with account and phrase, then 409', async (t) => {
+  const application = fakeApplication()
+  application.state = 'empty'
+  const { ask } = await serve(t, {}, application)
+  const body = { passphrase: 'correct horse' }
+  const first = await ask(`${V1}/identity`, { body })
+  assert.equal(first.status, 201)
+  assert.equal(first.body['accountId'], ALICE)
+  assert.equal(String(first.body['phrase']).split(' ').length, 24)
+  const second = await ask(`${V1}/identity`, { body })
+  assert.equal(second.status, 409)
+  assert.equal(second.body['code'], 'conflict')
+})
+
+test('ID-22 a wrong passphrase is 401 under its own code, the sixth failure 429 with Retry-After', async (t) => {
+  const { ask, application } = await serve(t)
+  application.state = 'locked'
+  for (let i = 0; i < 5; i++) {
+    const wrong = await ask(`${V1}/identity/unlock`, { body: { passphrase: 'wrong' } })
+    assert.equal(wrong.status, 401)
+    assert.equal(wrong.body['code'], 'passphrase')
+  }
+  const shut = await ask(`${V1}/identity/unlock`, { body: { passphrase: 'correct horse' } })
+  assert.equal(shut.status, 429)
+  assert.equal(shut.headers['retry-after'], '30')
+})
+
+test('ID-22 unlock opens, lock seals: what needs keys is 423 in between', async (t) => {
+  const { ask } = await serve(t)
+  assert.equal((await ask(`${V1}/identity/lock`, { method: 'POST' })).status, 204)
+  const sealed = await ask(`${V1}/contacts`)
+  assert.equal(sealed.status, 423)
+  assert.equal(sealed.body['code'], 'locked')
+  assert.equal((await ask(`${V1}/status`)).body['state'], 'locked')
+  assert.equal((await ask(`${V1}/identity/unlock`, { body: { passphrase: 'correct horse' } })).status, 200)
+  assert.equal((await ask(`${V1}/contacts`)).status, 200)
+})
+
+test('without an identity the answer says what to run', async (t) => {
+  const { ask, application } = await serve(t)
+  application.state = 'empty'
+  const answer = await ask(`${V1}/contacts`)
+  assert.equal(answer.status, 409)
+  assert.match(String(answer.body['detail']), /sotto init/)
+})
+
+test('AP-03 a message is taken with 202, id and status', async (t) => {
+  const { ask } = await serve(t)
+  const answer = await ask(`${V1}/messages`, { body: { to: BOB, text: 'hello' } })
+  assert.equal(answer.status, 202)
+  assert.match(String(answer.body['id']), /^[0-9a-f]{32}$/)
+  assert.equal(answer.body['status'], 'queued')
+  const shown = await ask(`${V1}/messages/${String(answer.body['id'])}`)
+  assert.equal(shown.body['text'], 'hello')
+  const why = await ask(`${V1}/messages/${String(answer.body['id'])}/why`)
+  assert.equal(why.body['summary'], 'it waits for a holder')
+})
+
+test('AP-03 one Idempotency-Key makes one message, and never stands for another one', async (t) => {
+  const { ask, application } = await serve(t)
+  const headers = { 'idempotency-key': 'order-17' }
+  const first = await ask(`${V1}/messages`, { body: { to: BOB, text: 'once' }, headers })
+  const again = await ask(`${V1}/messages`, { body: { to: BOB, text: 'once' }, headers })
+  assert.equal(again.status, 202)
+  assert.equal(again.body['id'], first.body['id'])
+  assert.equal(application.messageList.length, 1)
+  const other = await ask(`${V1}/messages`, { body: { to: BOB, text: 'twice' }, headers })
+  assert.equal(other.status, 409)
+  const elsewhere = await ask(`${V1}/messages`, { body: { to: CAROL, text: 'once' }, headers })
+  assert.equal(elsewhere.status, 409)
+  const spaced = await ask(`${V1}/messages`, { body: { to: BOB, text: 'x' }, headers: { 'idempotency-key': 'a b' } })
+  assert.equal(spaced.status, 422)
+})
+
+test('AP-03 the same Idempotency-Key on two homes gives two ids', async (t) => {
+  const [one, two] = await Promise.all([serve(t), serve(t)])
+  const how = { body: { to: BOB, text: 'x' }, headers: { 'idempotency-key': '1' } }
+  const [a, b] = await Promise.all([one.ask(`${V1}/messages`, how), two.ask(`${V1}/messages`, how)])
+  assert.notEqual(a.body['id'], b.body['id'])
+})
+
+test('AP-04 LS-10 pages by cursor, without gap or duplicate while messages come in', async (t) => {
+  const { ask, application } = await serve(t)
+  for (let i = 0; i < 120; i++) application.messageList.push(messageView(hexId(i), BOB))
+  const seen: string[] = []
+  let cursor: string | null = null
+  do {
+    const query: string = cursor === null ? '?limit=50' : `?limit=50&cursor=${cursor}`
+    const { body } = await ask(`${V1}/conversations/${BOB}/messages${query}`)
+    seen.push(...(body['items'] as { id: string }[]).map(({ id }) => id))
+    cursor = body['next'] as string | null
+    application.messageList.push(messageView(hexId(1_000 + seen.length), BOB))
+  } while (cursor !== null)
+  assert.deepEqual(
+    seen,
+    Array.from({ length: 120 }, (_, i) => hexId(119 - i)),
+  )
+  for (const bad of ['limit=0', 'limit=201', 'limit=x', 'limit=1e2', 'cursor=', 'offset=3']) {
+    assert.equal((await ask(`${V1}/conversations/${BOB}/messages?${bad}`)).status, 422, bad)
+  }
+})
+
+test('AP-05 contacts are added, named, accepted, blocked, verified and removed', async (t) => {
+  const { ask } = await serve(t)
+  const dave = accountOf('d')
+  const at = `${V1}/contacts/${dave}`
+  const added = await ask(`${V1}/contacts`, { body: { target: dave, name: 'Dave', source: 'invite' } })
+  assert.deepEqual([added.status, added.body['state'], added.body['pinSource']], [201, 'requested', 'invite'])
+  assert.equal((await ask(`${V1}/contacts`, { body: { target: dave } })).status, 409)
+  assert.equal((await ask(at, { method: 'PATCH', body: { name: 'David', favourite: true } })).body['name'], 'David')
+  assert.equal((await ask(`${at}/accept`, { method: 'POST' })).body['state'], 'accepted')
+  assert.equal((await ask(`${at}/accept`, { body: { name: 'Dave' } })).body['name'], 'Dave')
+  assert.equal((await ask(`${at}/block`, { method: 'POST' })).body['state'], 'blocked')
+  assert.equal((await ask(`${at}/unblock`, { method: 'POST' })).body['state'], 'accepted')
+  assert.equal((await ask(`${at}/safety-number`)).body['verified'], false)
+  assert.equal((await ask(`${at}/verify`, { body: { verified: true } })).body['verified'], true)
+  assert.equal(((await ask(`${V1}/contacts`)).body['items'] as unknown[]).length, 3)
+  assert.equal((await ask(at, { method: 'DELETE' })).status, 204)
+  assert.equal((await ask(at)).status, 404)
+})
+
+test('a conversation is read, an invite made, the identity rotated and published', async (t) => {
+  const { ask, application } = await serve(t)
+  application.receive(BOB, 'hi')
+  const { body } = await ask(`${V1}/conversations`)
+  assert.equal((body['items'] as { unread: number }[])[0]?.unread, 1)
+  assert.equal((await ask(`${V1}/conversations/${BOB}/read`, { method: 'POST' })).body['marked'], 1)
+  assert.equal((await ask(`${V1}/invite?token=true`)).body['link'], `sotto:${ALICE}?t=1`)
+  assert.equal((await ask(`${V1}/invite`)).body['link'], `sotto:${ALICE}`)
+  assert.equal((await ask(`${V1}/identity/rotate`, { body: { passphrase: 'correct horse' } })).status, 201)
+  assert.equal((await ask(`${V1}/identity/publish`, { method: 'POST' })).body['receipts'], 5)
+  assert.equal((await ask(`${V1}/identity`)).body['accountId'], ALICE)
+  assert.equal(((await ask(`${V1}/peers`)).body['items'] as unknown[]).length, 1)
+  assert.equal((await ask(`${V1}/keys/${BOB}`)).body['number'], 3)
+})
+
+test('AP-10 foreign Host and Origin are 403 on loopback, before the token is looked at', async (t) => {
+  const { ask, port } = await serve(t)
+  const hosts = [
+    'evil.example',
+    `evil.example:${port}`,
+    '127.0.0.1',
+    `127.0.0.1:${port + 1}`,
+    `127.0.0.1.nip.io:${port}`,
+  ]
+  for (const host of hosts) assert.equal((await ask(`${V1}/status`, { headers: { host } })).status, 403, host)
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, `[::1]:${port}`]) {
+    assert.equal((await ask(`${V1}/status`, { headers: { host } })).status, 200, host)
+  }
+  const origins = [
+    'https://evil.example',
+    'null',
+    `https://127.0.0.1:${port}`,
+    `http://localhost:${port + 1}`,
+    'file://',
+  ]
+  for (const origin of origins) {
+    const answer = await ask(`${V1}/status`, { headers: { origin } })
+    assert.equal(answer.status, 403, origin)
+    assert.equal(answer.headers['access-control-allow-origin'], undefined)
+  }
+  assert.equal((await ask(`${V1}/status`, { headers: { origin: `http://127.0.0.1:${port}` } })).status, 200)
+  assert.equal((await ask(`${V1}/status`, { headers: { host: 'evil.example' }, token: null })).status, 403)
+  assert.equal((await ask(`/healthz`, { headers: { host: 'evil.example' }, token: null })).status, 403)
+  assert.equal((await ask(`${V1}/status`, { headers: { origin: 'http://localhost' }, overSocket: true })).status, 403)
+})
+
+test('AP-11 every route without token is 401, on the unix socket too; only /healthz is open', async (t) => {
+  const { ask, application } = await serve(t)
+  assert.ok(ROUTES.length >= 27, `${ROUTES.length} routes`)
+  for (const overSocket of [false, true]) {
+    for (const { method, path } of ROUTES) {
+      const answer = await ask(concrete(path), { method, token: null, overSocket })
+      assert.equal(answer.status, 401, `${method} ${path}`)
+      assert.equal(answer.headers['www-authenticate'], 'Bearer')
+    }
+    assert.equal((await ask('/healthz', { token: null, overSocket })).text, '{"status":"OK"}')
+    assert.equal((await ask('/nothing', { token: null, overSocket })).status, 401)
+    assert.equal((await ask(`${V1}/status`, { method: 'OPTIONS', token: null, overSocket })).status, 401)
+  }
+  assert.deepEqual(application.calls, [])
+})
+
+test('AP-12 the token is 32 bytes in a 0600 file; a wrong one is 401', async (t) => {
+  const { ask, token, home } = await serve(t)
+  assert.equal(Buffer.from(token, 'base64url').length, 32)
+  for (const name of ['api-token', 'api.json', 'api.sock']) {
+    assert.equal((await stat(join(home, name))).mode & 0o777, 0o600, name)
+  }
+  const flipped = (token.startsWith('A') ? 'B' : 'A') + token.slice(1)
+  for (const wrong of [flipped, token.slice(1), `${token}A`, 'A'.repeat(43)]) {
+    assert.equal((await ask(`${V1}/status`, { token: wrong })).status, 401)
+  }
+  for (const authorization of ['', 'Bearer', `Basic ${token}`, `Bearer  ${token}`, `Bearer ${token} x`]) {
+    assert.equal((await ask(`${V1}/status`, { token: null, headers: { authorization } })).status, 401, authorization)
+  }
+})
+
+test('AP-12 rotation invalidates the old token at once and writes the new one', async (t) => {
+  const harness = await serve(t)
+  const { ask, token, home } = harness
+  assert.equal((await ask(`${V1}/token/rotate`, { method: 'POST' })).status, 204)
+  assert.equal((await ask(`${V1}/status`)).status, 401)
+  const fresh = await readToken(home)
+  assert.ok(fresh !== undefined && fresh !== token)
+  assert.equal((await ask(`${V1}/status`, { token: fresh })).status, 200)
+})
+
+test('AP-12 the token survives a restart, a damaged one is replaced', async (t) => {
+  const home = await tempHome(t)
+  const start = async (): Promise<string | undefined> => {
+    const server = new ApiServer(optionsFor(home, fakeApplication()))
+    await server.start()
+    await server.stop()
+    return readToken(home)
+  }
+  const first = await start()
+  assert.equal(await start(), first)
+  await writeFile(join(home, 'api-token'), 'short\n')
+  const second = await start()
+  assert.ok(second !== undefined && second !== first)
+})
+
+const burst = { AP13: ['/identity/publish', 10], AP15: ['/identity/rotate', 5], AP17: ['/contacts', 20] } as const
+for (const [row, [path, allowed]] of Object.entries(burst)) {
+  test(`${row.replace('AP', 'AP-')} ${path}: request ${allowed + 1} within a minute is 429 with Retry-After`, async (t) => {
+    const clock = new VirtualClock()
+    const { ask } = await serve(t, { clock })
+    const how = path === '/identity/publish' ? { method: 'POST' } : { body: {} }
+    for (let i = 0; i < allowed; i++) assert.notEqual((await ask(V1 + path, how)).status, 429)
+    const refused = await ask(V1 + path, how)
+    assert.equal(refused.status, 429)
+    assert.equal(refused.headers['retry-after'], String(60 / allowed))
+    await clock.advance(60_000 / allowed)
+    assert.notEqual((await ask(V1 + path, how)).status, 429)
+  })
+}
+
+test('AP-16 AP-26 a burst of 70 key lookups: 30 are answered, the others 429', async (t) => {
+  const { ask } = await serve(t, { clock: new VirtualClock() })
+  const answers = await Promise.all(Array.from({ length: 70 }, async () => ask(`${V1}/keys/${BOB}`)))
+  assert.equal(answers.filter(({ status }) => status === 200).length, 30)
+  assert.equal(answers.filter(({ status }) => status === 429).length, 40)
+  assert.equal((await ask(`${V1}/status`)).status, 200, 'other routes go on')
+})
+
+test('AP-18 messages have a bucket of their own, which the configuration sets', async (t) => {
+  const limits = { ...DEFAULT_API_LIMITS, messagesPerMinute: 20 }
+  const { ask } = await serve(t, { clock: new VirtualClock(), limits })
+  for (let i = 0; i < 20; i++) assert.equal((await ask(`${V1}/messages`, { body: { to: BOB, text: 'x' } })).status, 202)
+  assert.equal((await ask(`${V1}/messages`, { body: { to: BOB, text: 'x' } })).status, 429)
+  assert.equal((await ask(`${V1}/conversations/${BOB}/read`, { method: 'POST' })).status, 200)
+})
+
+test('AP-19 write 301 of a minute is 429; reads are not touched by it', async (t) => {
+  const { ask } = await serve(t, { clock: new VirtualClock() })
+  const write = async (): Promise<number> => (await ask(`${V1}/conversations/${BOB}/read`, { method: 'POST' })).status
+  for (let i = 0; i < 30; i++) {
+    const ten = await Promise.all(Array.from({ length: 10 }, write))
+    assert.deepEqual([...new Set(ten)], [200])
+  }
+  assert.equal(await write(), 429)
+  assert.equal((await ask(`${V1}/status`)).status, 200)
+})
+
+test('AP-20 every refusal has one shape: problem+json with type, title, status, code and detail', async (t) => {
+  const { ask, application } = await serve(t, { limits: { ...DEFAULT_API_LIMITS, lookupsPerMinute: 1 } })
+  await ask(`${V1}/keys/${BOB}`)
+  application.why = async () => {
+    throw new IdentityChangedError('the keys of this account have changed')
+  }
+  application.peers = async () => {
+    throw new TypeError('secret detail')
+  }
+  const refusals = [
+    [429, 'rate', await ask(`${V1}/keys/${BOB}`)],
+    [401, 'unauthorized', await ask(`${V1}/status`, { token: null })],
+    [404, 'no-route', await ask(`${V1}/nothing`)],
+    [404, 'not-found', await ask(`${V1}/messages/${hexId(99)}`)],
+    [422, 'invalid', await ask(`${V1}/messages/xyz`)],
+    [409, 'identity-changed', await ask(`${V1}/messages/${hexId(99)}/why`)],
+    [500, 'internal', await ask(`${V1}/peers`)],
+  ] as const
+  for (const [status, code, answer] of refusals) {
+    assert.equal(answer.status, status)
+    assert.match(String(answer.headers['content-type']), /^application\/problem\+json/)
+    const { type, title, detail } = answer.body
+    assert.deepEqual([answer.body['status'], answer.body['code'], type], [status, code, `urn:sotto:problem:${code}`])
+    assert.ok(typeof title === 'string' && typeof detail === 'string')
+    assert.ok(!answer.text.includes('secret detail'))
+  }
+})
+
+test('AP-24 who has no token takes nothing from the bucket; who has it is counted before the schema is looked at', async (t) => {
+  const { ask } = await serve(t, { clock: new VirtualClock() })
+  for (let i = 0; i < 40; i++) {
+    assert.equal((await ask(`${V1}/keys/${BOB}`, { token: i % 2 === 0 ? null : 'wrong' })).status, 401)
+  }
+  for (let i = 0; i < 29; i++) assert.equal((await ask(`${V1}/keys/${BOB}`)).status, 200)
+  assert.equal((await ask(`${V1}/keys/garbage`)).status, 422)
+  assert.equal((await ask(`${V1}/keys/${BOB}`)).status, 429)
+})
+
+test('AP-25 binding beyond loopback is refused before anything listens', async (t) => {
+  const home = await tempHome(t)
+  for (const host of ['0.0.0.0', '::', '192.168.1.2', 'example.org']) {
+    const server = new ApiServer(optionsFor(home, fakeApplication(), { host }))
+    await assert.rejects(server.start(), { name: 'UsageError', message: /loopback only/ })
+  }
+  await assert.rejects(stat(join(home, 'api.sock')), { code: 'ENOENT' })
+})
+
+test('AP-26 red team: 404, 409, 413, 415, 422 and 400, without an echo', async (t) => {
+  const { ask } = await serve(t)
+  for (let i = 0; i < 20; i++) assert.equal((await ask(`${V1}/messages/${hexId(i)}`)).status, 404)
+  assert.equal((await ask(`${V1}/identity`, { body: { passphrase: 'something else' } })).status, 409)
+  const huge = Buffer.alloc(10 * MIB, 0x61)
+  assert.equal((await ask(`${V1}/contacts`, { raw: huge })).status, 413)
+  for (const type of [
+    'text/plain',
+    'application/xml',
+    'multipart/form-data; boundary=x',
+    'application/x-www-form-urlencoded',
+  ]) {
+    const answer = await ask(`${V1}/messages`, { raw: '{}', headers: { 'content-type': type } })
+    assert.equal(answer.status, 415, type)
+  }
+  for (const raw of ['{', '{"to":1}}', 'null x', '{"__proto__":{"admin":true}}', '\u0000']) {
+    assert.equal((await ask(`${V1}/messages`, { raw })).status, 400, raw)
+  }
+  const canary = 'C4N4RY'
+  const bodies = [
+    {},
+    [],
+    'text',
+    { to: canary, text: 'x' },
+    { to: BOB, text: { $ne: canary } },
+    { to: BOB, text: '' },
+    { to: [BOB], text: 'x' },
+    { to: BOB, text: 'x', [canary]: 1 },
+    { to: `${BOB}' OR 1=1 --`, text: 'x' },
+    { to: '../../etc/passwd', text: 'x' },
+  ]
+  for (const body of bodies) {
+    const answer = await ask(`${V1}/messages`, { body })
+    assert.equal(answer.status, 422, JSON.stringify(body))
+    assert.ok(Array.isArray(answer.body['fields']))
+    assert.ok(!answer.text.includes(canary) && !answer.text.includes('passwd'))
+  }
+  for (const path of ['/contacts/..%2f..%2fetc', '/contacts/%00', '/contacts/sotto1', `/contacts/${BOB}?x=1`]) {
+    assert.equal((await ask(V1 + path)).status, 422, path)
+  }
+  for (const path of ['/contacts/%ff', `/contacts/${'a'.repeat(5_000)}`])
+    assert.equal((await ask(V1 + path)).status, 400)
+})
+
+test('AP-26 every answer carries the security headers and no CORS header', async (t) => {
+  const { ask } = await serve(t)
+  for (const path of ['/healthz', `${V1}/status`, `${V1}/nothing`]) {
+    const { headers } = await ask(path)
+    assert.equal(headers['x-content-type-options'], 'nosniff')
+    assert.equal(headers['cache-control'], 'no-store')
+    assert.match(String(headers['content-security-policy']), /default-src 'none'/)
+    assert.deepEqual(
+      Object.keys(headers).filter((name) => name.startsWith('access-control')),
+      [],
+    )
+  }
+})
+
+test('DT-17 a text of 1 MiB passes, one byte more is 413', async (t) => {
+  const { ask, application } = await serve(t)
+  const send = async (text: string) => ask(`${V1}/messages`, { body: { to: BOB, text } })
+  assert.equal((await send('x'.repeat(MIB))).status, 202)
+  assert.equal((await send('\u0001'.repeat(MIB))).status, 202, 'six characters of JSON for each byte')
+  assert.equal((await send('é'.repeat(MIB / 2))).status, 202)
+  for (const text of ['x'.repeat(MIB + 1), '\u0001'.repeat(MIB + 1), 'é'.repeat(MIB / 2) + 'x']) {
+    const refused = await send(text)
+    assert.equal(refused.status, 413)
+    assert.equal(refused.body['code'], 'limit')
+  }
+  assert.equal(application.messageList.length, 3)
+})
+
+test('a second server on one home is refused; the socket of a killed one is taken over', async (t) => {
+  const { home, server } = await serve(t)
+  const second = new ApiServer(optionsFor(home, fakeApplication()))
+  await assert.rejects(second.start(), { name: 'ConflictError' })
+  assert.equal((await readFile(join(home, 'api.json'), 'utf8')).includes(String(process.pid)), true)
+  await server.stop()
+  for (const name of ['api.json', 'api.sock']) await assert.rejects(stat(join(home, name)), { code: 'ENOENT' })
+  // A socket file that nobody listens on: what kill -9 leaves.
+  const left = createServer().listen(join(home, 'left.sock'))
+  await new Promise((resolve) => left.once('listening', resolve))
+  await rename(join(home, 'left.sock'), join(home, 'api.sock'))
+  await new Promise((resolve) => left.close(resolve))
+  const third = new ApiServer(optionsFor(home, fakeApplication()))
+  await third.start()
+  await third.stop()
+  await writeFile(join(home, 'api.sock'), 'not a socket')
+  await assert.rejects(new ApiServer(optionsFor(home, fakeApplication())).start(), { name: 'ConflictError' })
+})
+
+test('a busy port is a NetworkError and leaves nothing behind', async (t) => {
+  const { port } = await serve(t)
+  const home = await tempHome(t)
+  const server = new ApiServer(optionsFor(home, fakeApplication(), { port }))
+  await assert.rejects(server.start(), { name: 'NetworkError', message: /port \d+: the port is busy/ })
+  await assert.rejects(stat(join(home, 'api.sock')), { code: 'ENOENT' })
+})
+
+test('a socket directory that others can enter, or that is a link, is refused', async (t) => {
+  const home = await tempHome(t)
+  const target = await tempHome(t)
+  await symlink(target, join(home, 'away'))
+  const server = new ApiServer(optionsFor(home, fakeApplication(), { socketPath: join(home, 'away', 'api.sock') }))
+  await assert.rejects(server.start(), { name: 'StorageError' })
+})

@@ -1,0 +1,194 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Key } from 'interface-datastore'
+import { nativeProvider } from '../../../src/crypto/native.ts'
+import { utf8 } from '../../../src/lib/bytes.ts'
+import { VirtualClock } from '../../../src/lib/clock.ts'
+import { silentLogger } from '../../../src/lib/log.ts'
+import { LOCAL, MAIN } from '../../../src/lib/network-profile.ts'
+import { seededRng, systemRng } from '../../../src/lib/rng.ts'
+import { addressFor, ipOf, keepAddresses, parseAddress, withoutPeer } from '../../../src/net/addresses.ts'
+import { Bootstrap, readBootstrap } from '../../../src/net/bootstrap.ts'
+import { Keeper } from '../../../src/net/keeper.ts'
+import { PeerCache, REMEMBERED_PEERS_MAX } from '../../../src/net/peer-cache.ts'
+import { PeerDatastore } from '../../../src/net/peer-datastore.ts'
+import { multihashOfPeerId, parsePeerId, positions, publicKeyOfPeerId } from '../../../src/net/peer-id.ts'
+import { loadPeerKey, peerSigner } from '../../../src/net/peer-key.ts'
+import { recordingLogger, tempDir } from './hosts.ts'
+
+const ID = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA' // libp2p/specs peer-ids, test vector
+const OTHER = '12D3KooWRRqAo5f41sQmc9BpsfqarZgd7PWUiX14Mz1htXDEc7Gp'
+
+test('the key inside a peer id, and only of an Ed25519 id in its one text form', () => {
+  assert.equal(publicKeyOfPeerId(ID)?.length, 32)
+  assert.equal(multihashOfPeerId(ID)?.length, 38)
+  for (const text of ['', 'x', `${ID}a`, ID.slice(1), 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N', 'z'.repeat(500)]) {
+    assert.equal(publicKeyOfPeerId(text), undefined, text)
+  }
+  const cid = parsePeerId(ID)?.toCID().toString() ?? ''
+  assert.equal(publicKeyOfPeerId(cid), undefined, 'the same id as a CID')
+})
+
+test('a peer stands at the SHA-256 of its multihash, as in kad-dht', () => {
+  const positionOf = positions((bytes) => nativeProvider.sha256(bytes))
+  assert.deepEqual(positionOf(ID), nativeProvider.sha256(multihashOfPeerId(ID) ?? new Uint8Array(0)))
+  assert.equal(positionOf(ID), positionOf(ID), 'remembered')
+  assert.equal(positionOf('nobody'), undefined)
+})
+
+test('the peer key is made once, stays, signs as its id says, and is never replaced when damaged', async (t) => {
+  const dir = await tempDir(t)
+  const file = join(dir, 'deep', 'node.key')
+  const first = peerSigner(await loadPeerKey(file, systemRng), nativeProvider)
+  const second = peerSigner(await loadPeerKey(file, systemRng), nativeProvider)
+  assert.equal(first.peerId, second.peerId)
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  const message = utf8('receipt')
+  const publicKey = publicKeyOfPeerId(first.peerId) ?? new Uint8Array(0)
+  assert.ok(nativeProvider.ed25519Verify(publicKey, message, second.sign(message)))
+  const whole = await readFile(file)
+  await writeFile(file, whole.subarray(0, 20))
+  await assert.rejects(loadPeerKey(file, systemRng), { name: 'StorageError' })
+  assert.equal((await readFile(file)).length, 20)
+})
+
+test('addresses: well formed, of this peer, allowed by the profile, the farthest reaching first', () => {
+  const texts = [
+    '/ip4/127.0.0.1/tcp/1',
+    '/ip4/10.1.2.3/tcp/1',
+    '/ip4/8.8.8.8/tcp/1',
+    `/ip4/8.8.4.4/tcp/1/p2p/${OTHER}`,
+    'rubbish',
+    `/ip4/8.8.8.8/tcp/1/p2p/${ID}`,
+  ]
+  const all = keepAddresses(texts, ID, LOCAL)
+  assert.deepEqual(all.map(withoutPeer), ['/ip4/8.8.8.8/tcp/1', '/ip4/10.1.2.3/tcp/1', '/ip4/127.0.0.1/tcp/1'])
+  assert.deepEqual(keepAddresses(texts, ID, MAIN), [`/ip4/8.8.8.8/tcp/1/p2p/${ID}`])
+  const many = Array.from({ length: 50 }, (_, i) => `/ip4/8.8.8.8/tcp/${i + 1}`)
+  assert.equal(keepAddresses(many, ID, MAIN).length, 8)
+  assert.equal(addressFor(`/ip4/8.8.8.8/tcp/1/p2p/${OTHER}`, ID), undefined)
+  assert.equal(parseAddress('/ip4/999.1.1.1/tcp/1'), undefined)
+  assert.equal(parseAddress(`/dns4/${'a'.repeat(300)}/tcp/1`), undefined)
+})
+
+test('the IP that a caller came from, and none over a relay', () => {
+  const ip = (text: string): string | undefined => ipOf(parseAddress(text) ?? assert.fail())
+  assert.equal(ip('/ip4/8.8.8.8/tcp/1'), '8.8.8.8')
+  assert.equal(ip('/ip6/2001:db8::1/tcp/1'), '2001:db8::1')
+  assert.equal(ip(`/ip4/8.8.8.8/tcp/1/p2p/${ID}/p2p-circuit`), undefined)
+})
+
+test('ID-08 bootstrap entries that are no addresses are skipped with a warning', () => {
+  const { log, lines } = recordingLogger()
+  const entries = [`/ip4/8.8.8.8/tcp/1/p2p/${ID}`, 'http://example.org', '', '/ip4/8.8.8.8/tcp/1/p2p/nobody', '/ip4/1.1.1.1/tcp/7']
+  assert.deepEqual(readBootstrap(entries, log).map(String), [entries[0], entries[4]])
+  assert.deepEqual(
+    lines.map((line) => [line.level, line.fields?.['entry']]),
+    [['warn', 2], ['warn', 3], ['warn', 4]],
+  )
+})
+
+test('DT-15 joining is tried for ever, with pauses that grow to at most 24 s, and at once when everybody left', async () => {
+  const clock = new VirtualClock()
+  const dials: number[] = []
+  let connected = 0
+  let works = false
+  const bootstrap = new Bootstrap({
+    entries: [`/ip4/8.8.8.8/tcp/1/p2p/${ID}`],
+    clock,
+    rng: seededRng(1),
+    log: silentLogger,
+    cached: () => [{ id: OTHER, addresses: ['/ip4/8.8.4.4/tcp/1'] }],
+    connections: () => connected,
+    isConnected: () => connected > 0,
+    dial: async () => {
+      dials.push(clock.now())
+      if (!works) throw new Error('nobody there')
+      connected = 1
+      return ID
+    },
+    connect: async () => {
+      throw new Error('nobody there')
+    },
+  })
+  bootstrap.start()
+  await clock.advance(600_000)
+  const pauses = dials.slice(1).map((at, i) => at - (dials[i] ?? 0))
+  assert.ok(dials.length > 25, `${dials.length} dials`)
+  assert.ok(Math.max(...pauses) <= 24_000)
+  works = true
+  await clock.advance(25_000)
+  const joined = dials.length
+  await clock.advance(600_000)
+  assert.equal(dials.length, joined, 'joined: no more dials')
+  connected = 0
+  bootstrap.nudge()
+  await clock.advance(1)
+  assert.equal(dials.length, joined + 1)
+  await bootstrap.stop()
+})
+
+test('the keeper connects neighbours again, searches when nudged, and stops', async () => {
+  const clock = new VirtualClock()
+  const connected = new Set<string>()
+  let searches = 0
+  const keeper = new Keeper({
+    clock,
+    rng: seededRng(2),
+    log: silentLogger,
+    near: () => [{ id: ID, addresses: [] }, { id: OTHER, addresses: [] }],
+    search: async () => {
+      searches++
+    },
+    isConnected: (peerId) => connected.has(peerId),
+    connect: async (peer) => {
+      if (peer.id === OTHER) throw new Error('gone')
+      connected.add(peer.id)
+    },
+    protect: async () => {},
+    onRound: async () => {},
+  })
+  keeper.start()
+  await clock.advance(1_000)
+  assert.deepEqual([...connected], [ID])
+  assert.equal(searches, 1)
+  connected.clear()
+  await clock.advance(40_000)
+  assert.deepEqual([...connected], [ID])
+  keeper.nudge()
+  await clock.advance(1_000)
+  assert.equal(searches, 2)
+  await keeper.stop()
+})
+
+test('the peer cache survives a restart, is bounded, and a damaged one is ignored', async (t) => {
+  const file = join(await tempDir(t), 'peers')
+  const cache = new PeerCache(file, silentLogger)
+  await cache.load()
+  for (let i = 0; i < REMEMBERED_PEERS_MAX + 20; i++) cache.remember({ id: `peer${i}`, addresses: ['/ip4/8.8.8.8/tcp/1'] })
+  cache.remember({ id: 'unreachable', addresses: [] })
+  await cache.save()
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  const again = new PeerCache(file, silentLogger)
+  await again.load()
+  assert.equal(again.all().length, REMEMBERED_PEERS_MAX)
+  assert.equal(again.all()[0]?.id, `peer${REMEMBERED_PEERS_MAX + 19}`)
+  const { log, lines } = recordingLogger()
+  await writeFile(file, 'rubbish')
+  const damaged = new PeerCache(file, log)
+  await damaged.load()
+  assert.deepEqual(damaged.all(), [])
+  assert.equal(lines[0]?.level, 'warn')
+  await chmod(file, 0o600)
+})
+
+test('libp2p keeps peers and nothing else, and only so many', async () => {
+  const store = new PeerDatastore(3)
+  store.put(new Key('/dht/record/x'), Uint8Array.of(1))
+  assert.equal(store.has(new Key('/dht/record/x')), false)
+  for (const name of ['a', 'b', 'c', 'a', 'd']) store.put(new Key(`/peers/${name}`), Uint8Array.of(1))
+  const left = ['a', 'b', 'c', 'd'].filter((name) => store.has(new Key(`/peers/${name}`)) === true)
+  assert.deepEqual(left, ['a', 'c', 'd'])
+})
