@@ -19,7 +19,7 @@ import { encodeAccountId, parseAccountId } from './protocol/account-id.ts'
 import { formatSafetyNumber, safetyNumber, safetyQr } from './protocol/safety-number.ts'
 import { send } from './services/outbox/send.ts'
 import { PIN_SOURCE } from './store/records.ts'
-import type { Contact, Message } from './store/records.ts'
+import type { Contact } from './store/records.ts'
 import { encodeInvite, encodeSafetyQr, parseInvite } from './wire/invite.ts'
 import type { Daemon } from './daemon.ts'
 import { publishNow, TOKEN_PREFIX } from './unlocked.ts'
@@ -206,7 +206,7 @@ export class DaemonApplication implements Application {
       all.map(async (conversation) => {
         const contact = await rooms.contacts.get(conversation.contact)
         const last = conversation.lastMessage === undefined ? undefined : await rooms.conversations.find(conversation.lastMessage)
-        return conversationView(conversation, contact?.name ?? '', last === undefined ? null : await this.#view(last))
+        return conversationView(conversation, contact?.name ?? '', last === undefined ? null : messageView(last))
       }),
     )
   }
@@ -216,12 +216,12 @@ export class DaemonApplication implements Application {
     const contact = parseAccountId(accountId)
     const before = input.cursor === undefined ? {} : { before: cursorOf(input.cursor) }
     const found = await rooms.conversations.page(contact, { ...before, limit: input.limit + 1 })
-    const items = await Promise.all(found.slice(0, input.limit).map(async (message) => await this.#view(message)))
+    const items = found.slice(0, input.limit).map(messageView)
     return { items, next: found.length > input.limit ? (items.at(-1)?.cursor ?? null) : null }
   }
 
   async message(id: string): Promise<MessageView> {
-    return await this.#view(await this.#rooms().conversations.require(messageId(id)))
+    return messageView(await this.#rooms().conversations.require(messageId(id)))
   }
 
   async send(accountId: string, input: { text: string; replyTo?: string; id?: string }): Promise<MessageView> {
@@ -237,7 +237,7 @@ export class DaemonApplication implements Application {
         ...(input.id === undefined ? {} : { id: messageId(input.id) }),
       },
     )
-    return await this.#view(message)
+    return messageView(message)
   }
 
   async markRead(accountId: string, input: { upTo?: string }): Promise<{ marked: number }> {
@@ -287,11 +287,6 @@ export class DaemonApplication implements Application {
 
   async #contact(accountId: string): Promise<Contact> {
     return await this.#rooms().contacts.require(parseAccountId(accountId))
-  }
-
-  async #view(message: Message): Promise<MessageView> {
-    const items = message.outgoing ? await this.#rooms().outbox.itemsOf(message.id, message.contact) : []
-    return messageView(message, items)
   }
 }
 

@@ -5,7 +5,7 @@
 import type { Base } from './base.ts'
 import { equal, fromHex, toHex } from './lib/bytes.ts'
 import { withDeadline } from './lib/clock.ts'
-import { IdentityChangedError, nameOf } from './lib/errors.ts'
+import { nameOf, SottoError } from './lib/errors.ts'
 import type { DecryptReason } from './lib/errors.ts'
 import { Lifecycle } from './lib/lifecycle.ts'
 import type { Startable } from './lib/lifecycle.ts'
@@ -167,18 +167,17 @@ export class Unlocked implements Startable {
     }
     await Promise.all([store.seen.sweep(now), store.sessions.seenInitials.sweep(now), store.parts.sweep(now), store.events.sweep()])
     for (const contact of await contacts.all()) {
-      if (contact.state === CONTACT_STATE.accepted) await refresh(this.rooms, directory, contact.accountId)
+      if (contact.state === CONTACT_STATE.accepted) await refresh(directory, contact.accountId)
     }
   }
 }
 
-/** Looks at a contact's account in the network; a contradiction suspends its sessions. Never throws for the network. */
-async function refresh(rooms: Pick<UnlockedRooms, 'journal' | 'sessions'>, directory: Directory, accountId: Uint8Array): Promise<void> {
+/** Looks at a contact's account in the network. A silent network and a suspended contact are no errors here. */
+async function refresh(directory: Directory, accountId: Uint8Array): Promise<void> {
   try {
     await directory.resolve(accountId, { refresh: true })
   } catch (error) {
-    if (!(error instanceof IdentityChangedError)) return
-    await rooms.journal.commit(async () => ({ ops: await rooms.sessions.setSuspended(accountId, true), facts: [], result: undefined }))
+    if (!(error instanceof SottoError)) throw error
   }
 }
 
@@ -215,7 +214,18 @@ function build(base: Base, vault: Vault, store: Store, account: UnlockedAccount)
     rng,
     log: log('cards'),
   })
-  const directory = new Directory({ crypto, clock, log: log('directory'), network, contacts: store.contacts, journal })
+  const directory = new Directory({
+    crypto,
+    clock,
+    log: log('directory'),
+    network,
+    contacts: store.contacts,
+    journal,
+    onSuspend: async (accountId) => await sessions.setSuspended(accountId, true),
+    onFollow: (accountId) => {
+      outbox.hurry(accountId)
+    },
+  })
 
   const sessions = new Sessions({
     crypto,
@@ -364,7 +374,7 @@ async function contactOfLane(
 
 /** A contact's envelopes cannot be taken in: its account may have moved on, or a session was lost on this side (E2-40, 41). */
 async function mend(rooms: UnlockedRooms, { accountId }: Contact, reason: DecryptReason): Promise<void> {
-  await refresh(rooms, rooms.directory, accountId)
+  await refresh(rooms.directory, accountId)
   if (reason === 'state') return
   await rooms.journal.commit(async () => {
     const contact = await rooms.store.contacts.get(accountId)

@@ -58,15 +58,15 @@ export function contactView(contact: Contact): ContactView {
   }
 }
 
-const pathName = (item: OutboxItem): MessageView['path'] => nameIn<MessageView['path']>(OUTBOX_PATH, item.path, 'none')
+const pathName = ({ path }: Pick<OutboxItem, 'path'>): MessageView['path'] => nameIn<MessageView['path']>(OUTBOX_PATH, path, 'none')
 
 /** Receipts that a letter of the message has by now: of its part that has the fewest. */
 function storedCount(items: readonly OutboxItem[]): number {
   return items.length === 0 ? 0 : Math.min(...items.map(({ receipts }) => receipts.length))
 }
 
-export function messageView(message: Message, items: readonly OutboxItem[]): MessageView {
-  const path = items[0] === undefined ? 'none' : pathName(items[0])
+export function messageView(message: Message): MessageView {
+  const path = pathName(message)
   return {
     id: toHex(message.id),
     contact: encodeAccountId(message.contact),
@@ -77,7 +77,7 @@ export function messageView(message: Message, items: readonly OutboxItem[]): Mes
     sentAt: iso(message.sentAt),
     committedAt: iso(message.committedAt),
     status: statusName(message),
-    stored: storedCount(items),
+    stored: message.receipts,
     storedOf: path === 'mailbox' ? REPLICAS : 0,
     path,
     cursor: String(message.order),

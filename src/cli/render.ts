@@ -80,8 +80,7 @@ export function phraseGrid(phrase: string): string {
 /** What to do about it, by the error's code. */
 const NEXT: Readonly<Record<string, string>> = {
   locked: 'run: sotto unlock',
-  'identity-changed': 'compare numbers first: sotto contact verify NAME, then add --accept-change',
-  passphrase: 'try again',
+  'identity-changed': 'sotto contact verify NAME shows the number; --accept-change takes the new key',
   storage: 'nothing was lost; mend it and start again',
   network: 'check: sotto status',
   internal: 'this is a bug; the daemon log says more',

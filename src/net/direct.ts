@@ -20,6 +20,9 @@ import { DIAL_DEADLINE_MS, DIRECT_STREAMS_MAX } from './protocols.ts'
 import type { ProtocolLimits } from './protocols.ts'
 import { networkError, orAborted, within } from './signals.ts'
 
+/** Frames that wait for a stream or for room on it, over all peers. */
+const SENDS_WAITING_MAX = 8_192
+
 type Direction = 'inbound' | 'outbound'
 
 interface Lane {
@@ -46,9 +49,9 @@ export interface DirectInit {
 export class DirectStreams implements DirectNetwork {
   readonly #init: DirectInit
   readonly #rate: RateLimiter
-  readonly #queue = new KeyedQueue(2 * DIRECT_STREAMS_MAX)
+  readonly #receiving = new KeyedQueue(2 * DIRECT_STREAMS_MAX)
+  readonly #sending = new KeyedQueue(SENDS_WAITING_MAX)
   readonly #pairs = new Map<string, Pair>()
-  readonly #opening = new Map<string, Promise<Lane>>()
   readonly #listeners: DirectListener[] = []
   readonly #stopped = new AbortController()
 
@@ -69,8 +72,7 @@ export class DirectStreams implements DirectNetwork {
     const bytes = encode(directFrameCodec, frame)
     try {
       signal.throwIfAborted()
-      const lane = this.#usable(peer.id) ?? (await orAborted(this.#opening.get(peer.id) ?? this.#begin(peer), signal))
-      await lane.writer.write(bytes, signal)
+      await orAborted(this.#sending.run(peer.id, async () => this.#write(peer, bytes, signal)), signal)
     } catch (error) {
       throw networkError('sending to the peer', error)
     }
@@ -102,18 +104,15 @@ export class DirectStreams implements DirectNetwork {
     return pair.writing
   }
 
-  async #begin(peer: PeerRecord): Promise<Lane> {
-    const opening = this.#open(peer)
-    this.#opening.set(peer.id, opening)
-    try {
-      return await opening
-    } finally {
-      this.#opening.delete(peer.id)
-    }
+  /** One at a time per peer: what was sent first waits for the stream first. */
+  async #write(peer: PeerRecord, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const lane = this.#usable(peer.id) ?? (await this.#open(peer, signal))
+    await lane.writer.write(bytes, signal)
   }
 
-  async #open(peer: PeerRecord): Promise<Lane> {
-    const signal = within(DIAL_DEADLINE_MS, this.#stopped.signal)
+  async #open(peer: PeerRecord, caller: AbortSignal): Promise<Lane> {
+    const signal = within(DIAL_DEADLINE_MS, this.#stopped.signal, caller)
     const stream = await this.#init.dialer.open(peer, this.#init.limits.id, signal)
     const opened = this.#add(peer.id, 'outbound', stream)
     void this.#run(opened)
@@ -161,7 +160,7 @@ export class DirectStreams implements DirectNetwork {
   async #deliver(peerId: string, bytes: Uint8Array): Promise<void> {
     const frame = tryDecode(directFrameCodec, bytes)
     if (frame === undefined) throw new CodecError('malformed frame')
-    await this.#queue.run(peerId, async () => {
+    await this.#receiving.run(peerId, async () => {
       for (const listener of this.#listeners) await this.#tell(listener, peerId, frame)
     })
   }

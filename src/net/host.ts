@@ -193,6 +193,11 @@ export class Host implements Startable {
     return this.#ownAddresses
   }
 
+  /** What we listen on or announce, private addresses included. */
+  listening(): readonly string[] {
+    return this.#node.getMultiaddrs().map(String)
+  }
+
   /** Who is connected, one line per connection. */
   peers(): readonly ConnectedPeer[] {
     return this.#node.getConnections().map((connection) => ({

@@ -7,9 +7,9 @@ import { UsageError } from '../lib/errors.ts'
 import { type HybridPublicKey, SUITE } from '../wire/card.ts'
 
 /** Bytes of an account id. */
-export const ACCOUNT_ID_BYTES = 32
+const ACCOUNT_ID_BYTES = 32
 /** Characters of an account id as text: `sotto1`, 52 for 256 bits, 6 of checksum. */
-export const ACCOUNT_ID_CHARS = 64
+const ACCOUNT_ID_CHARS = 64
 const PREFIX = 'sotto'
 const LABEL = utf8('sotto account v1')
 

@@ -27,13 +27,13 @@ import { accountId } from './account-id.ts'
 
 export const DAY_S = 86_400
 /** How far a card's date of issue may lie ahead of the reader's clock. */
-export const CLOCK_SKEW_MAX_S = 600
+const CLOCK_SKEW_MAX_S = 600
 /** Longest lives. A certificate outlives the cards that carry it, since making one needs the account key. */
-export const CERTIFICATE_LIFE_MAX_S = 400 * DAY_S
+const CERTIFICATE_LIFE_MAX_S = 400 * DAY_S
 export const ACCOUNT_CARD_LIFE_MAX_S = 90 * DAY_S
-export const PREKEY_CARD_LIFE_MAX_S = 45 * DAY_S
+const PREKEY_CARD_LIFE_MAX_S = 45 * DAY_S
 /** The most effort that a card may ask of a stranger: half an hour on a desktop core. */
-export const CARD_STAMP_BITS_MAX = 20
+const CARD_STAMP_BITS_MAX = 20
 
 /** The certificate that the account key makes for a device. */
 export async function signDeviceCertificate(
@@ -109,7 +109,7 @@ export async function signSuccessor(
 }
 
 /** Whether the successor agreed to follow the account `old`, and is another one. */
-export function verifySuccessor(crypto: CryptoProvider, successor: Successor, old: HybridPublicKey): boolean {
+function verifySuccessor(crypto: CryptoProvider, successor: Successor, old: HybridPublicKey): boolean {
   const oldId = accountId(crypto, old)
   return (
     !equal(oldId, accountId(crypto, successor.account)) &&

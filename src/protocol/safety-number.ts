@@ -20,8 +20,6 @@ import type { AccountCard } from '../wire/card.ts'
 import type { SafetyQr, SafetySide } from '../wire/invite.ts'
 import { accountIdOfCard } from './card-rules.ts'
 
-/** Digits of a safety number. */
-export const SAFETY_DIGITS = 60
 const ROUNDS = 5_200
 const GROUPS = 6
 const VERSION = Uint8Array.of(0, 1)

@@ -20,7 +20,7 @@ export interface DeviceChanges {
 }
 
 /** Why a card contradicts the pin: other account keys · a chain that forks · a device with other keys · another successor. */
-export type Contradiction = 'account-key' | 'chain' | 'device-key' | 'successor'
+type Contradiction = 'account-key' | 'chain' | 'device-key' | 'successor'
 
 export type TrustVerdict =
   /** Nothing is pinned yet. */

@@ -21,8 +21,6 @@ export const BUCKET = {
   kemPrekeys: 12,
   oneTimePrekeys: 13,
   outbox: 14,
-  outboxIndex: 15,
-  outboxCounter: 16,
   events: 17,
   parts: 18,
   partsIndex: 19,

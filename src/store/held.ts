@@ -105,12 +105,17 @@ export class HeldStore {
   // --- letters
 
   /**
-   * Keeps a letter unless its tombstone is here, idempotent by id. The caller has counted it in {@link usage} before and
-   * takes that back unless the outcome is `stored`.
+   * Keeps a letter unless its tombstone is here, idempotent by id. `admit` is asked about a letter that is not known yet:
+   * `undefined` lets it in, and then it has been counted in {@link usage}, which the caller takes back unless the outcome
+   * is `stored`; anything else is the answer.
    */
-  async putLetter(id: Uint8Array, letter: Letter): Promise<PutOutcome> {
+  async putLetter<T = never>(
+    id: Uint8Array,
+    letter: Letter,
+    admit: () => Promise<T | undefined> = admitted,
+  ): Promise<PutOutcome | T> {
     return this.#queue.run(toHex(id), async () => {
-      const before = await this.#stateFor(id, letter)
+      const before = (await this.#stateFor(id, letter)) ?? (await admit())
       if (before !== undefined) return before
       const place = { address: letter.address, arrival: this.#nextArrival() }
       await this.#db.batch([
@@ -128,9 +133,12 @@ export class HeldStore {
   }
 
   async #stateFor(id: Uint8Array, letter: Letter): Promise<'known' | 'gone' | undefined> {
-    const tombstone = await this.#get('tombstones', [id], heldTombstoneCodec)
+    const keys = [bucketKey('tombstones', id), bucketKey('held', id)] as const
+    const [grave, stored] = await this.#db.getMany(keys)
+    const tombstone = grave && (await this.#checkedOrDropped(keys[0], heldTombstoneCodec, grave))
     if (tombstone !== undefined && (await this.#settle(id, tombstone, letter))) return 'gone'
-    return (await this.#get('held', [id], heldLetterCodec)) === undefined ? undefined : 'known'
+    const held = stored && (await this.#checkedOrDropped(keys[1], heldLetterCodec, stored))
+    return held === undefined ? undefined : 'known'
   }
 
   /** Whether a tombstone deletes this letter. One that came before it now finds its mailbox, or is seen to be false. */
@@ -437,6 +445,7 @@ export class HeldStore {
 }
 
 const NOTHING = new Uint8Array(0)
+const admitted = async (): Promise<undefined> => undefined
 
 function placeKey(place: Place): [Uint8Array, Uint8Array] {
   return [place.address, u32be(place.arrival)]

@@ -60,6 +60,9 @@ export const messageCodec = struct({
   sentAt: u64,
   committedAt: u64,
   status: oneOf(1, 2, 3, 4, 5, 6),
+  /** Outgoing only: how it last went (see OUTBOX_PATH), and how many holders had signed for it. */
+  path: oneOf(0, 1, 2),
+  receipts: u8,
   /** Incoming only: the user has seen it, and the sender was told. */
   readAt: u64,
 })

@@ -53,6 +53,8 @@ export interface Gap {
 
 /** The numbers between what a reader has seen and what is still kept. */
 export function gapAfter(since: number, page: Awaited<ReturnType<Application['eventsSince']>>): Gap | null {
-  const to = Math.min(page.first - 1, page.last)
+  // Events may be trimmed while a page is read: what it does hold is not missing.
+  const next = page.events[0]?.number ?? page.last + 1
+  const to = Math.min(page.first, next) - 1
   return to > since ? { from: since + 1, to } : null
 }

@@ -16,7 +16,7 @@ export const registerWait: Register = (program, open) => {
   program
     .command('wait')
     .description(
-      'wait for: ready, peers=N, message, message=NAME, stored=ID, delivered=ID, read=ID (60 s, or --timeout)',
+      'wait for: up, ready, peers=N, message, message=NAME, stored=ID, delivered=ID, read=ID (60 s, or --timeout)',
     )
     .requiredOption('--for <condition>', 'what to wait for')
     .action(async (options: { for: string }, self: Command) => wait(open(self), options.for))
@@ -52,11 +52,18 @@ async function poll(context: Context, check: Check, deadline: number): Promise<o
 
 function parse(condition: string): Check {
   const [what = '', value] = condition.split(/=(.*)/s, 2)
+  if (what === 'up' && value === undefined) return up
   if (what === 'ready' && value === undefined) return ready
   if (what === 'peers' && value !== undefined && /^[0-9]{1,6}$/.test(value)) return peers(Number(value))
   if (what === 'message') return message(value)
   if (value !== undefined && (what === 'stored' || what === 'delivered' || what === 'read')) return reached(value, what)
-  throw new UsageError('wait for: ready, peers=N, message, message=NAME, stored=ID, delivered=ID or read=ID')
+  throw new UsageError('wait for: up, ready, peers=N, message, message=NAME, stored=ID, delivered=ID or read=ID')
+}
+
+/** It answers, whatever its keys and peers do. */
+async function up(client: ApiClient): Promise<object> {
+  const { state, peerId, addresses } = await client.status()
+  return { state, peerId, addresses }
 }
 
 async function ready(client: ApiClient): Promise<object | undefined> {

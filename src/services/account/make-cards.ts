@@ -24,7 +24,7 @@ const CERTIFICATE_LIFE_S = 365 * DAY_S
 /** A certificate with less than this left is made anew together with the card. */
 const CERTIFICATE_RENEWAL_S = 180 * DAY_S
 /** Intro boxes that the card names: the running epoch and two more. */
-const INTRO_EPOCHS = 3
+const INTRO_EPOCHS = 6
 const NO_PREVIOUS = new Uint8Array(32)
 
 /** The secrets that make a device. */

@@ -23,7 +23,7 @@ export interface UnlockedAccount {
 }
 
 /** Files of a home that are sealed under the passphrase. */
-export interface AccountFiles {
+interface AccountFiles {
   /** Opens the store. Needed every day. */
   readonly vault: string
   /** The account key. Needed to change the account card, and for nothing else. */

@@ -14,11 +14,11 @@ import { type OwnRecords, ownRecords, unlockedAccount } from './own-records.ts'
 import type { AccountContext, UnlockedAccount } from './ports.ts'
 
 /** A wrong passphrase is answered this long after it was asked, however long the check took. */
-export const WRONG_PASSPHRASE_MS = 1_000
+const WRONG_PASSPHRASE_MS = 1_000
 /** After this many wrong ones in a row … */
-export const WRONG_PASSPHRASES_MAX = 5
+const WRONG_PASSPHRASES_MAX = 5
 /** … nothing is even tried for this long. */
-export const LOCKOUT_MS = 30_000
+const LOCKOUT_MS = 30_000
 /** A card with less than this left is made anew while the passphrase is at hand. */
 const CARD_RENEWAL_S = 60 * DAY_S
 const ATTEMPTS_WAITING_MAX = 8

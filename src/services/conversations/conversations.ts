@@ -15,7 +15,7 @@ import {
 import type { Conversations as ConversationRecords } from '../../store/conversations.ts'
 import type { StoreOp } from '../../store/database.ts'
 import type { Messages } from '../../store/messages.ts'
-import { MESSAGE_STATUS } from '../../store/records.ts'
+import { MESSAGE_STATUS, OUTBOX_PATH } from '../../store/records.ts'
 import type { Conversation, Message } from '../../store/records.ts'
 import type { Fact, Journal } from '../events/journal.ts'
 
@@ -39,6 +39,15 @@ export interface Draft {
   readonly replyTo: Uint8Array | undefined
   readonly sentAt: number
 }
+
+/** How a message went: the path as in OUTBOX_PATH, and the holders' receipts. */
+export interface Way {
+  readonly path: Message['path']
+  readonly receipts: number
+}
+
+const factOf = (way: Way | undefined): { path?: string; receipts?: number } =>
+  way === undefined ? {} : { path: way.path === OUTBOX_PATH.direct ? 'direct' : 'mailbox', receipts: way.receipts }
 
 /** Marked as read in one call. */
 const MARK_READ_MAX = 1_000
@@ -71,17 +80,21 @@ export class Conversations {
     return await this.#add(draft, false)
   }
 
-  /** Moves messages we sent forward to `status`; never backwards, and never those of another contact. */
-  async advanceOps(contact: Uint8Array, ids: readonly Uint8Array[], status: MessageStatus): Promise<Part> {
+  /**
+   * Moves messages we sent forward to `status`; never backwards, and never those of another contact. `way` is how the proof
+   * of it came about.
+   */
+  async advanceOps(contact: Uint8Array, ids: readonly Uint8Array[], status: MessageStatus, way?: Way): Promise<Part> {
     const ops: StoreOp[] = []
     const facts: Fact[] = []
     for (const id of ids) {
       const message = await this.#store.messages.get(id)
       if (message === undefined || !message.outgoing || toHex(message.contact) !== toHex(contact)) continue
       const next = advance(statusName(message), status)
-      if (next === statusName(message)) continue
-      ops.push(...this.#store.messages.put({ ...message, status: MESSAGE_STATUS[next] }))
-      facts.push({ type: `message:${next}`, data: { id: toHex(id), contact: toHex(contact) } })
+      const grown = way !== undefined && way.receipts > message.receipts
+      if (next === statusName(message) && !grown) continue
+      ops.push(...this.#store.messages.put({ ...message, ...way, status: MESSAGE_STATUS[next] }))
+      facts.push({ type: `message:${next}`, data: { id: toHex(id), contact: toHex(contact), ...factOf(way) } })
     }
     return { ops, facts }
   }
@@ -143,6 +156,8 @@ export class Conversations {
       outgoing,
       committedAt,
       status: outgoing ? MESSAGE_STATUS.queued : MESSAGE_STATUS.delivered,
+      path: OUTBOX_PATH.none,
+      receipts: 0,
       readAt: 0,
     }
     const conversation = outgoing ? afterOutgoing(before, message) : afterIncoming(before, message)

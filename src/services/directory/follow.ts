@@ -13,7 +13,7 @@ export function prekeysInForce(card: PrekeyCard, nowMs: number): boolean {
 }
 
 /** The devices of a card's list: what is known of those that stay, and nothing yet of new ones. */
-export function listedDevices(card: AccountCard, known: readonly ContactDevice[]): readonly ContactDevice[] {
+function listedDevices(card: AccountCard, known: readonly ContactDevice[]): readonly ContactDevice[] {
   return card.body.devices.map(({ body: { deviceId } }) => {
     const same = known.find((device) => equal(device.deviceId, deviceId))
     return same ?? { deviceId, prekeys: undefined, prekeysAt: 0, grant: undefined, grantSent: 0 }
@@ -21,7 +21,7 @@ export function listedDevices(card: AccountCard, known: readonly ContactDevice[]
 }
 
 /** The devices with newer prekey cards taken in. A lower number never replaces a higher one. */
-export function withPrekeys(
+function withPrekeys(
   devices: readonly ContactDevice[],
   prekeys: readonly PrekeyCard[],
   nowMs: number,

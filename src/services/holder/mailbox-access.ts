@@ -38,7 +38,12 @@ export function open(desk: AccessDesk, caller: HolderCaller, address: Uint8Array
 
 type Cursor = Extract<HolderRequest, { kind: 5 }>['body']['cursor']
 
-export async function list(desk: AccessDesk, caller: HolderCaller, address: Uint8Array, cursor: Cursor): Promise<Outcome> {
+export async function list(
+  desk: AccessDesk,
+  caller: HolderCaller,
+  address: Uint8Array,
+  cursor: Cursor,
+): Promise<Outcome> {
   if (!caller.opened.has(toHex(address))) return outcome(HOLDER_STATUS.closed, address)
   const after = cursor !== undefined && equal(cursor.boot, desk.held.boot) ? cursor.at : 0
   const found = await desk.held.list(address, after, LISTED_MAX, desk.clock.now())

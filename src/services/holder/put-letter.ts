@@ -17,6 +17,7 @@ import {
 } from '../../protocol/mailbox-rules.ts'
 import { stampPrice } from '../../protocol/stamp.ts'
 import { factsOf } from '../../store/held.ts'
+import type { PutOutcome } from '../../store/held.ts'
 import type { HolderCaller } from '../ports.ts'
 import { outcome } from './deps.ts'
 import type { HolderDeps, Outcome } from './deps.ts'
@@ -37,15 +38,16 @@ export async function putLetter(
   letter: Letter,
   proof: PutProof,
 ): Promise<Outcome> {
-  const { address } = letter
   const first = cheapRefusal(desk, caller, letter, proof)
-  if (first !== undefined) return outcome(first, address)
+  if (first !== undefined) return outcome(first, letter.address)
   const id = letterId(desk.crypto, letter)
-  const before = await desk.held.stateOf(id, letter)
-  if (before === 'gone') return outcome(HOLDER_STATUS.gone, address)
-  if (before === 'known') return receiptFor(desk, id, address)
-  const refusal = await dearRefusal(desk, id, letter, proof)
-  return refusal === undefined ? store(desk, id, letter) : outcome(refusal, address)
+  try {
+    return await store(desk, id, letter, proof)
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    desk.log.warn('the disk refused a letter')
+    return outcome(HOLDER_STATUS.full, letter.address)
+  }
 }
 
 /** Shape, expiry, and what the source may bring: no hash, no disk. */
@@ -89,25 +91,31 @@ async function stampRefusal(
   return verdict === 'good' ? undefined : HOLDER_STATUS.stamp
 }
 
-/** Room is taken before the first wait, so that letters side by side cannot share the last place. */
-async function store(desk: LetterDesk, id: Uint8Array, letter: Letter): Promise<Outcome> {
+/** Looks whether the letter is known, lets it be admitted, stores it, and signs once the disk has it. */
+async function store(desk: LetterDesk, id: Uint8Array, letter: Letter, proof: PutProof): Promise<Outcome> {
   const facts = factsOf(id, letter)
-  const loser = letter.kind === LETTER_KIND.stamp ? desk.quotas.giveWay(facts) : undefined
-  if (loser === 'full' || !desk.quotas.hasRoom(facts)) return outcome(HOLDER_STATUS.full, letter.address)
-  desk.quotas.reserve(facts)
-  let stored = false
-  try {
-    const result = await desk.held.putLetter(id, letter)
-    stored = result === 'stored'
-    if (result === 'gone') return outcome(HOLDER_STATUS.gone, letter.address)
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error
-    desk.log.warn('the disk refused a letter')
-    return outcome(HOLDER_STATUS.full, letter.address)
-  } finally {
-    if (!stored) desk.quotas.release(facts)
+  let reserved = false
+  let loser: string | undefined
+  let result: PutOutcome | HolderStatus | undefined
+  const admit = async (): Promise<HolderStatus | undefined> => {
+    const refusal = await dearRefusal(desk, id, letter, proof)
+    if (refusal !== undefined) return refusal
+    // Others may have come while the proof was checked: from this look to the reservation nothing waits.
+    const least = letter.kind === LETTER_KIND.stamp ? desk.quotas.giveWay(facts) : undefined
+    if (least === 'full' || !desk.quotas.hasRoom(facts)) return HOLDER_STATUS.full
+    loser = least
+    desk.quotas.reserve(facts)
+    reserved = true
+    return undefined
   }
-  if (stored && loser !== undefined) await desk.held.evict(letter.address, fromHex(loser) ?? id)
-  if (stored) desk.subscriptions.publish(letter)
+  try {
+    result = await desk.held.putLetter(id, letter, admit)
+  } finally {
+    if (reserved && result !== 'stored') desk.quotas.release(facts)
+  }
+  if (result === 'gone') return outcome(HOLDER_STATUS.gone, letter.address)
+  if (typeof result === 'number') return outcome(result, letter.address)
+  if (loser !== undefined) await desk.held.evict(letter.address, fromHex(loser) ?? id)
+  if (result === 'stored') desk.subscriptions.publish(letter)
   return receiptFor(desk, id, letter.address)
 }

@@ -8,6 +8,8 @@ export interface Waiting {
   readonly id: Uint8Array
   /** Holders (peer ids) that list it. */
   readonly holders: Set<string>
+  /** The sweep in which it was handed on last, and kept for later. */
+  offered: number
 }
 
 /** More ids than any honest mailbox has: the rest of what a holder lists is left for later sweeps. */
@@ -19,6 +21,8 @@ const CLAIMS_PER_LETTER_MAX = 4
 export class Box {
   readonly key: EpochKey
   readonly waiting = new Map<string, Waiting>()
+  /** Counts sweeps: a letter is offered once in each. */
+  sweep = 0
   /** Preimages that holders showed, by letter (hex). Claims only: they are checked against the letter itself. */
   readonly #claims = new Map<string, Uint8Array[]>()
   readonly #cursors = new Map<string, { readonly boot: Uint8Array; readonly at: number }>()
@@ -30,10 +34,6 @@ export class Box {
   /** Where the next LIST at this holder starts. */
   cursor(peerId: string): { readonly boot: Uint8Array; readonly at: number } | undefined {
     return this.#cursors.get(peerId)
-  }
-
-  forgetCursor(peerId: string): void {
-    this.#cursors.delete(peerId)
   }
 
   /** Takes in what a holder lists. `done` says which letters (hex) are settled. True where there may be more. */
@@ -54,15 +54,32 @@ export class Box {
       return true
     }
     if (this.waiting.size >= WAITING_MAX) return false
-    this.waiting.set(toHex(id), { id, holders: new Set([peerId]) })
+    this.waiting.set(toHex(id), { id, holders: new Set([peerId]), offered: 0 })
     return true
   }
 
-  /** A holder that lists a letter and does not give it: it is asked no more, and without holders nothing waits. */
-  missing(peerId: string, id: Uint8Array): void {
-    const entry = this.waiting.get(toHex(id))
-    entry?.holders.delete(peerId)
-    if (entry?.holders.size === 0) this.waiting.delete(toHex(id))
+  /** What this holder lists and what this sweep has not offered yet. */
+  from(peerId: string): Uint8Array[] {
+    const entries = [...this.waiting.values()]
+    return entries.filter(({ holders, offered }) => holders.has(peerId) && offered < this.sweep).map(({ id }) => id)
+  }
+
+  /** A letter is to be offered again, but not in this sweep. */
+  kept(id: string): void {
+    const entry = this.waiting.get(id)
+    if (entry !== undefined) entry.offered = this.sweep
+  }
+
+  /**
+   * A holder lists letters and gives none of them: nothing that it listed waits for it any more, and it is listed from the
+   * beginning the next time.
+   */
+  empty(peerId: string): void {
+    this.#cursors.delete(peerId)
+    for (const [name, { holders }] of this.waiting) {
+      holders.delete(peerId)
+      if (holders.size === 0) this.waiting.delete(name)
+    }
   }
 
   claims(id: string): readonly Uint8Array[] {

@@ -95,6 +95,7 @@ export class Collector {
   /** Reads one mailbox: lists at all holders side by side, then fetches what is new. */
   async sweepMailbox(key: EpochKey, signal: AbortSignal): Promise<SweepReport> {
     const box = this.#box(key)
+    box.sweep++
     const zone = await this.#zone(key, signal)
     const needed = Math.min(COMPLETE_ANSWERS, zone.length)
     let answers = 0
@@ -174,36 +175,30 @@ export class Collector {
 
   /** Fetches what waits, from any holder that lists it, until nothing more comes. */
   async #fetchAll(box: Box, zone: readonly PeerRecord[], signal: AbortSignal): Promise<void> {
-    for (const peer of zone) {
-      const ids = [...box.waiting.values()].filter(({ holders }) => holders.has(peer.id)).map(({ id }) => id)
-      await this.#fetchFrom(box, peer, ids, signal)
-    }
+    for (const peer of zone) await this.#fetchFrom(box, peer, signal)
   }
 
-  async #fetchFrom(box: Box, peer: PeerRecord, ids: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
+  async #fetchFrom(box: Box, peer: PeerRecord, signal: AbortSignal): Promise<void> {
     const { address } = box.key
-    let rest = ids.filter((id) => !this.#underWay.has(toHex(id)))
-    while (rest.length > 0 && !signal.aborted) {
-      const asked = rest.slice(0, GET_LETTERS_MAX)
-      const response = await this.#ask(box, peer, { kind: HOLDER_VERB.get, body: { address, ids: asked } }, signal)
+    for (;;) {
+      const asked = box.from(peer.id).filter((id) => !this.#underWay.has(toHex(id)))
+      const ids = asked.slice(0, GET_LETTERS_MAX)
+      if (ids.length === 0 || signal.aborted) return
+      const response = await this.#ask(box, peer, { kind: HOLDER_VERB.get, body: { address, ids } }, signal)
       if (response === undefined) return
       const letters = response.answer.kind === ANSWER_KIND.letters ? response.answer.body.letters : []
-      const came = await this.#takeLetters(box, asked, letters)
-      const missing = came.size === 0 ? asked : []
-      for (const id of missing) box.missing(peer.id, id)
-      const gone = new Set([...came, ...missing.map(toHex)])
-      rest = rest.filter((id) => !gone.has(toHex(id)))
+      if ((await this.#takeLetters(box, ids, letters)) === 0) return box.empty(peer.id)
     }
   }
 
-  /** The ids (hex) of the letters that were asked for and are what they should be. */
-  async #takeLetters(box: Box, asked: readonly Uint8Array[], letters: readonly Letter[]): Promise<Set<string>> {
+  /** How many of the letters were asked for and are what they should be; those are handled. */
+  async #takeLetters(box: Box, asked: readonly Uint8Array[], letters: readonly Letter[]): Promise<number> {
     const wanted = new Set(asked.map(toHex))
-    const came = new Set<string>()
+    let came = 0
     for (const letter of letters) {
       const id = letterId(this.#deps.crypto, letter)
-      if (!wanted.has(toHex(id)) || !equal(letter.address, box.key.address)) continue
-      came.add(toHex(id))
+      if (!wanted.delete(toHex(id)) || !equal(letter.address, box.key.address)) continue
+      came++
       await this.#handle(box, letter, id)
     }
     return came
@@ -229,6 +224,7 @@ export class Collector {
     const verdict = await this.#verdict(letter, id)
     if (verdict.kind === 'commit') await this.#dead(box, id, verdict.preimage)
     if (verdict.kind === 'junk') this.#settle(box, toHex(id), { preimage: undefined })
+    if (verdict.kind === 'keep') box.kept(toHex(id))
   }
 
   async #verdict(letter: Letter, id: Uint8Array): Promise<LetterVerdict> {

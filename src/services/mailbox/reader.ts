@@ -35,7 +35,12 @@ export class MailboxReader implements Startable {
 
   constructor(
     deps: MailDeps,
-    rooms: { readonly zones: Zones; readonly sessions: OwnerSessions; readonly keys: OwnKeys; readonly collector: Collector },
+    rooms: {
+      readonly zones: Zones
+      readonly sessions: OwnerSessions
+      readonly keys: OwnKeys
+      readonly collector: Collector
+    },
   ) {
     this.#deps = deps
     this.#zones = rooms.zones
@@ -105,17 +110,23 @@ export class MailboxReader implements Startable {
     if (this.#timers.has('sweep') && at >= this.#dueAt) return
     this.#timers.get('sweep')?.()
     this.#dueAt = at
-    this.#timers.set('sweep', this.#deps.clock.after(delayMs, () => {
-      this.#timers.delete('sweep')
-      void this.sweep()
-    }))
+    this.#timers.set(
+      'sweep',
+      this.#deps.clock.after(delayMs, () => {
+        this.#timers.delete('sweep')
+        void this.sweep()
+      }),
+    )
   }
 
   #renewLater(): void {
-    this.#timers.set('renew', this.#deps.clock.after(RENEW_MS, () => {
-      this.#guard(this.#followAll())
-      this.#renewLater()
-    }))
+    this.#timers.set(
+      'renew',
+      this.#deps.clock.after(RENEW_MS, () => {
+        this.#guard(this.#followAll())
+        this.#renewLater()
+      }),
+    )
   }
 
   /** Subscribes at the five nearest holders of each mailbox that letters come to now. */

@@ -92,7 +92,10 @@ export class TombstoneSender implements Startable {
     if (next === Number.POSITIVE_INFINITY) return
     const delayMs = next - this.#deps.clock.now()
     if (delayMs <= 0) this.#begin()
-    else this.#cancel = this.#deps.clock.after(delayMs, () => { this.#begin() })
+    else
+      this.#cancel = this.#deps.clock.after(delayMs, () => {
+        this.#begin()
+      })
   }
 
   #begin(): void {

@@ -78,7 +78,8 @@ class Walker {
     const self = this.#deps.routing.self().id
     for (const { id, addresses } of peers) {
       const position = this.#deps.peers.position(id)
-      if (id !== self && position !== undefined && !this.#known.has(id)) this.#known.set(id, { peerId: id, position, addresses })
+      if (id !== self && position !== undefined && !this.#known.has(id))
+        this.#known.set(id, { peerId: id, position, addresses })
     }
   }
 
@@ -103,7 +104,8 @@ class Walker {
   #order(): Candidate[] {
     const all = byDistance(this.#target, [...this.#known.values()])
     const others = all.filter(({ peerId }) => !this.#plan.exclude.includes(peerId))
-    const allowed = others.length >= WRITE_QUORUM ? others : [...others, ...all.filter((peer) => !others.includes(peer))]
+    const allowed =
+      others.length >= WRITE_QUORUM ? others : [...others, ...all.filter((peer) => !others.includes(peer))]
     return this.#deps.profile.diversity ? zoneOf(allowed) : allowed.slice(0, ZONE_SIZE)
   }
 

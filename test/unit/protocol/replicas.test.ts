@@ -60,7 +60,16 @@ test('at most one of one IPv6 /48 stands in a zone', () => {
 })
 
 test('the diversity rule speaks of public addresses only', () => {
-  const hosts = ['10.0.0.1', '127.0.0.1', '192.168.1.1', '172.16.0.1', '172.31.255.1', '169.254.1.1', '100.64.0.1', '198.18.0.1']
+  const hosts = [
+    '10.0.0.1',
+    '127.0.0.1',
+    '192.168.1.1',
+    '172.16.0.1',
+    '172.31.255.1',
+    '169.254.1.1',
+    '100.64.0.1',
+    '198.18.0.1',
+  ]
   for (const host of hosts) {
     const peers = [at(`/ip4/${host}/tcp/1`), at(`/ip4/${host}/tcp/2`), at(`/ip4/${host}/tcp/3`)]
     assert.equal(diverse(peers, 3).length, 3, host)
@@ -95,14 +104,26 @@ test('where the network is smaller than the zone, the zone is everyone', () => {
 test('nearest takes the first of each crowded network', () => {
   const position = (n: number): Uint8Array => new Uint8Array(32).fill(n)
   const peers = [3, 1, 2].map((n) => ({ peerId: `p${n}`, position: position(n), addresses: ['/ip4/5.9.1.1/tcp/1'] }))
-  assert.deepEqual(nearest(position(0), peers, 5).map(({ peerId }) => peerId), ['p1'])
+  assert.deepEqual(
+    nearest(position(0), peers, 5).map(({ peerId }) => peerId),
+    ['p1'],
+  )
 })
 
 test('sources are rationed by their public network', () => {
   assert.equal(sourceNetwork('5.9.1.77'), '4/5.9.1')
   assert.equal(sourceNetwork('::ffff:5.9.1.77'), '4/5.9.1')
   assert.equal(sourceNetwork('2a01:4f8:1:2::9'), sourceNetwork('2a01:4f8:1:3::1'))
-  for (const local of ['127.0.0.1', '::ffff:127.0.0.1', '10.1.1.1', '::1', 'fe80::1%eth0', 'nonsense', '1.2.3', '5.9.1.300']) {
+  for (const local of [
+    '127.0.0.1',
+    '::ffff:127.0.0.1',
+    '10.1.1.1',
+    '::1',
+    'fe80::1%eth0',
+    'nonsense',
+    '1.2.3',
+    '5.9.1.300',
+  ]) {
     assert.equal(sourceNetwork(local), undefined, local)
   }
 })

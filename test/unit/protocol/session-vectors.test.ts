@@ -84,8 +84,8 @@ function scripted(base: CryptoProvider, draws: readonly Uint8Array[], coins: rea
 
 /** The product's run of the same three messages. */
 function productRun(base: CryptoProvider, oneTime: boolean): Record<string, string> {
-  const [rA0 = new Uint8Array(), rB0 = new Uint8Array(), rA1 = new Uint8Array()] = inputs.ratchet
-  const [n0 = rA0, n1 = rA0, n2 = rA0] = inputs.nonce
+  const [rA0, rB0, rA1] = inputs.ratchet
+  const [n0, n1, n2] = inputs.nonce
   const { coins, kemSeed, text } = inputs
   const ctxA = scripted(base, [inputs.ephemeral, rA0, kemSeed[0], n0, rA1, kemSeed[1], n2], [coins.initial])
   const ctxB = scripted(base, [rB0, n1], [coins.answer, coins.confirmation])

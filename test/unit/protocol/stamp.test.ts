@@ -7,7 +7,11 @@ import { VirtualClock } from '../../../src/lib/clock.ts'
 import { leadingZeroBits, stampChallenge, stampEffort, stampPrice } from '../../../src/protocol/stamp.ts'
 import { HOUR_MS, wellFormed } from '../../../src/protocol/mailbox-rules.ts'
 import { LetterStamps, stampSolver } from '../../../src/services/stamps/solver.ts'
-import { STAMP_CHECKS_PER_SECOND, STAMP_CHECKS_WAITING_MAX, StampVerifier } from '../../../src/services/stamps/verifier.ts'
+import {
+  STAMP_CHECKS_PER_SECOND,
+  STAMP_CHECKS_WAITING_MAX,
+  StampVerifier,
+} from '../../../src/services/stamps/verifier.ts'
 import type { Letter } from '../../../src/wire/letter.ts'
 
 const clock = new VirtualClock()
@@ -55,8 +59,16 @@ test('a solved stamp is good, and for nothing but its letter', async () => {
   const effort = await stampEffort(crypto, stampChallenge(crypto, stamped), stamped.stamp.nonce)
   assert.ok(effort >= 4)
   assert.deepEqual(
-    await crypto.argon2id(stamped.stamp.nonce, stampChallenge(crypto, stamped), { memoryKiB: 64, passes: 1, length: 32 }),
-    await nobleProvider.argon2id(stamped.stamp.nonce, stampChallenge(crypto, stamped), { memoryKiB: 64, passes: 1, length: 32 }),
+    await crypto.argon2id(stamped.stamp.nonce, stampChallenge(crypto, stamped), {
+      memoryKiB: 64,
+      passes: 1,
+      length: 32,
+    }),
+    await nobleProvider.argon2id(stamped.stamp.nonce, stampChallenge(crypto, stamped), {
+      memoryKiB: 64,
+      passes: 1,
+      length: 32,
+    }),
   )
   const changes: Partial<Letter>[] = [
     { address: new Uint8Array(32).fill(9) },
@@ -90,7 +102,8 @@ test('a holder looks at 50 stamps a second and lets 32 wait', async () => {
   const claim = letter({ kind: 2, lane: new Uint8Array(16), stamp: { bits: 8, nonce: new Uint8Array(16) } })
   const verdicts = await Promise.all(Array.from({ length: STAMP_CHECKS_WAITING_MAX + 5 }, () => verifier.verify(claim)))
   assert.equal(verdicts.filter((verdict) => verdict === 'busy').length, 5)
-  for (let i = STAMP_CHECKS_WAITING_MAX; i < STAMP_CHECKS_PER_SECOND; i++) assert.equal(await verifier.verify(claim), 'good')
+  for (let i = STAMP_CHECKS_WAITING_MAX; i < STAMP_CHECKS_PER_SECOND; i++)
+    assert.equal(await verifier.verify(claim), 'good')
   assert.equal(await verifier.verify(claim), 'busy')
   await clock.advance(1_000)
   assert.equal(await verifier.verify(claim), 'good')

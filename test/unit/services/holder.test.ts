@@ -57,7 +57,10 @@ async function one(quotas: Parameters<typeof Swarm.create>[1] = {}) {
     ask({ kind: 1, body: { letter, proof } })
   const stamps = new LetterStamps(crypto, stampSolver(crypto, swarm.rng), swarm.clock)
   const putStamped = async (letter: Letter, bits: number): Promise<HolderResponse> =>
-    ask({ kind: 1, body: { letter: await stamps.stamp(letter, bits, never), proof: { kind: 2, body: { reserved: 0 } } } })
+    ask({
+      kind: 1,
+      body: { letter: await stamps.stamp(letter, bits, never), proof: { kind: 2, body: { reserved: 0 } } },
+    })
   const open = (on: MemoryLink = link, own: EpochKey = key): Promise<HolderResponse> => openOn(on, own)
   const list = async (cursor?: { boot: Uint8Array; at: number }): Promise<Listing> => {
     const { answer } = await ask({ kind: 5, body: { address: key.address, cursor } })
@@ -65,7 +68,23 @@ async function one(quotas: Parameters<typeof Swarm.create>[1] = {}) {
     return answer.body as Listing
   }
   const dispose = (): Promise<void> => swarm[Symbol.asyncDispose]()
-  return { swarm, node, seed, lanes, key, link, ask, put, putCard, putStamped, policy, make, open, list, [Symbol.asyncDispose]: dispose }
+  return {
+    swarm,
+    node,
+    seed,
+    lanes,
+    key,
+    link,
+    ask,
+    put,
+    putCard,
+    putStamped,
+    policy,
+    make,
+    open,
+    list,
+    [Symbol.asyncDispose]: dispose,
+  }
 }
 
 async function openOn(link: MemoryLink, key: EpochKey): Promise<HolderResponse> {
@@ -123,7 +142,10 @@ test('a lane must stand in the policy, and its key must have signed', async () =
   assert.equal((await h.put({ ...made, proof: { kind: 1, body: forged } })).status, STATUS.refused)
   const other = makeLetter(h.swarm, h.swarm.rng.bytes(32), h.lanes[0])
   assert.equal((await h.put(other)).status, STATUS.lane)
-  assert.equal((await h.ask({ kind: 1, body: { letter: made.letter, proof: { kind: 2, body: { reserved: 0 } } } })).status, STATUS.refused)
+  assert.equal(
+    (await h.ask({ kind: 1, body: { letter: made.letter, proof: { kind: 2, body: { reserved: 0 } } } })).status,
+    STATUS.refused,
+  )
 })
 
 test('a lane that was dropped from the policy is shut at once', async () => {
@@ -139,7 +161,12 @@ test('a stranger writes with a stamp of the price that the network and the owner
   assert.equal((await h.putStamped(h.make({ lifeMs: 7 * DAY_MS }).letter, 2)).status, STATUS.ok)
   assert.equal((await h.putStamped(h.make({ lifeMs: 7 * DAY_MS }).letter, 1)).status, STATUS.stamp)
   const { letter } = h.make()
-  const claim = { ...letter, kind: 2, lane: new Uint8Array(16), stamp: { bits: 30, nonce: new Uint8Array(16) } } as const
+  const claim = {
+    ...letter,
+    kind: 2,
+    lane: new Uint8Array(16),
+    stamp: { bits: 30, nonce: new Uint8Array(16) },
+  } as const
   const { status } = await h.ask({ kind: 1, body: { letter: claim, proof: { kind: 2, body: { reserved: 0 } } } })
   assert.equal(status, STATUS.stamp)
 })
@@ -167,8 +194,14 @@ test('MB-16 a tombstone that came before its letter keeps it out; a false one do
   assert.equal((await h.put(lied)).status, STATUS.ok)
   await h.open()
   const { live, dead } = await h.list()
-  assert.deepEqual(live.map(({ id }) => id), [lied.id])
-  assert.deepEqual(dead.map(({ id }) => id), [early.id])
+  assert.deepEqual(
+    live.map(({ id }) => id),
+    [lied.id],
+  )
+  assert.deepEqual(
+    dead.map(({ id }) => id),
+    [early.id],
+  )
 })
 
 // --- mailboxes
@@ -223,7 +256,10 @@ test('MB-04 MB-40 a hundred letters put at once are all listed, and reading take
   for (let i = 0; i < 2; i++) {
     const { answer } = await h.ask({ kind: 6, body: { address: h.key.address, ids } })
     assert.ok(answer.kind === 4)
-    assert.deepEqual(answer.body.letters.map((letter) => letterId(crypto, letter)), ids)
+    assert.deepEqual(
+      answer.body.letters.map((letter) => letterId(crypto, letter)),
+      ids,
+    )
   }
 })
 
@@ -237,7 +273,10 @@ test('MB-14 a cursor brings only what is new, and one of another boot brings eve
   await h.put(second)
   await h.ask({ kind: 7, body: { tombstones: [{ id: first.id, preimage: first.preimage }] } })
   const after = await h.list({ boot: before.boot, at: before.cursor })
-  assert.deepEqual(after.live.map(({ id }) => id), [second.id])
+  assert.deepEqual(
+    after.live.map(({ id }) => id),
+    [second.id],
+  )
   assert.deepEqual(after.dead, [{ id: first.id, preimage: first.preimage }])
   assert.equal((await h.list({ boot: after.boot, at: after.cursor })).live.length, 0)
   assert.equal((await h.list({ boot: flipped(after.boot), at: after.cursor })).live.length, 1)
@@ -296,7 +335,7 @@ test('a stream opens 32 mailboxes and no more', async () => {
 
 // --- cards
 
-test('ID-05 a foreign card is refused, the owner\'s is given to anyone', async () => {
+test("ID-05 a foreign card is refused, the owner's is given to anyone", async () => {
   await using h = await one()
   const card = await cardOf(1)
   const foreign = { ...card, signature: (await cardOf(2)).signature }
@@ -323,7 +362,10 @@ test('ID-06 a prekey card and a 16 KiB account card come back byte for byte', as
     assert.deepEqual(encode(cardRecordCodec, answer.body), encode(cardRecordCodec, record))
   }
   assert.ok(encode(cardRecordCodec, records[0] as CardRecord).length > 16_000)
-  assert.deepEqual(cardKey(crypto, records[1] as CardRecord), prekeyCardKey(crypto, idOf(1), new Uint8Array(16).fill(50)))
+  assert.deepEqual(
+    cardKey(crypto, records[1] as CardRecord),
+    prekeyCardKey(crypto, idOf(1), new Uint8Array(16).fill(50)),
+  )
 })
 
 test('MB-43 ID-12 an older card is refused, also after a restart and after the newer one ran out', async () => {
@@ -335,17 +377,23 @@ test('MB-43 ID-12 an older card is refused, also after a restart and after the n
   assert.equal(await h.putCard({ kind: 1, body: older }), STATUS.stale)
   await h.node.restart()
   const link = directLink(h.swarm, h.node)
-  const replay = async (): Promise<number> => (await link.request({ kind: 2, body: { kind: 1, body: older } }, never)).status
+  const replay = async (): Promise<number> =>
+    (await link.request({ kind: 2, body: { kind: 1, body: older } }, never)).status
   assert.equal(await replay(), STATUS.stale)
   await h.swarm.clock.advance(2 * DAY_MS)
   await h.node.held.sweep(h.swarm.clock.now())
-  assert.equal((await link.request({ kind: 3, body: { key: accountCardKey(crypto, idOf(1)) } }, never)).status, STATUS.notFound)
+  assert.equal(
+    (await link.request({ kind: 3, body: { key: accountCardKey(crypto, idOf(1)) } }, never)).status,
+    STATUS.notFound,
+  )
   assert.equal(await replay(), STATUS.stale)
 })
 
 test('two cards of one number end the same in any order', async () => {
   await using h = await one()
-  const cards = await Promise.all([50, 51].map(async (device) => cardOf(1, { devices: [await certificateOf(1, device)] })))
+  const cards = await Promise.all(
+    [50, 51].map(async (device) => cardOf(1, { devices: [await certificateOf(1, device)] })),
+  )
   const records = cards.map((body): CardRecord => ({ kind: 1, body }))
   const winner = records.toSorted((a, b) => Buffer.compare(cardHash(crypto, a), cardHash(crypto, b))).at(-1)
   for (const order of [records, records.toReversed()]) {
@@ -441,7 +489,8 @@ test('the intro box holds the stamps with the most effort', async () => {
 test('a peer that asks too much is told so', async () => {
   await using h = await one({ sourceRequestsBurst: 5, sourceRequestsPerSecond: 1 })
   const link = directLink(h.swarm, h.node, 'busy')
-  const find = async (): Promise<number> => (await link.request({ kind: 9, body: { target: new Uint8Array(32) } }, never)).status
+  const find = async (): Promise<number> =>
+    (await link.request({ kind: 9, body: { target: new Uint8Array(32) } }, never)).status
   for (let i = 0; i < 5; i++) assert.equal(await find(), STATUS.ok)
   assert.equal(await find(), STATUS.rate)
 })
@@ -461,8 +510,14 @@ test('MB-11 MB-35 the hourly sweep removes what has run out and nothing else, an
   await h.node.service.stop()
   assert.equal(h.node.held.usage.letters, 1)
   const left = await h.node.held.list(h.key.address, 0, 100, h.swarm.clock.now())
-  assert.deepEqual(left.live.map(({ id }) => id), [long.id])
-  assert.deepEqual(left.dead.map(({ id }) => id), [buried.id])
+  assert.deepEqual(
+    left.live.map(({ id }) => id),
+    [long.id],
+  )
+  assert.deepEqual(
+    left.dead.map(({ id }) => id),
+    [buried.id],
+  )
   await h.node.held.sweep(h.swarm.clock.now() + DAY_MS)
   assert.equal((await h.node.held.list(h.key.address, 0, 100, h.swarm.clock.now())).dead.length, 0)
   const after = (await diskOf(h.node)).length
@@ -492,14 +547,17 @@ test('MB-41 what has a receipt is there after a restart', async () => {
   assert.deepEqual(h.node.held.usage.mailbox(h.key.address), usage)
   const link = directLink(h.swarm, h.node)
   await openOn(link, h.key)
-  const { answer } = await link.request({ kind: 6, body: { address: h.key.address, ids: [kept.id, deleted.id] } }, never)
+  const { answer } = await link.request(
+    { kind: 6, body: { address: h.key.address, ids: [kept.id, deleted.id] } },
+    never,
+  )
   assert.ok(answer.kind === 4)
   assert.deepEqual(answer.body.letters, [kept.letter])
   const again = await link.request({ kind: 1, body: { letter: deleted.letter, proof: deleted.proof } }, never)
   assert.equal(again.status, STATUS.gone)
 })
 
-test('MB-01 MB-26 a holder\'s disk names neither who brought a letter nor whom it is for', async () => {
+test("MB-01 MB-26 a holder's disk names neither who brought a letter nor whom it is for", async () => {
   await using h = await one()
   const link = directLink(h.swarm, h.node, 'peer-of-the-sender')
   const reader = directLink(h.swarm, h.node, 'peer-of-the-reader')
@@ -519,18 +577,27 @@ test('MB-29 MB-30 every answer names peers that are closer', async () => {
   const address = swarm.rng.bytes(32)
   const far = swarm.order(address).at(-1) as HolderNode
   const link = directLink(swarm, far)
-  const nearest = swarm.order(address).slice(0, 8).map(({ peerId }) => peerId)
+  const nearest = swarm
+    .order(address)
+    .slice(0, 8)
+    .map(({ peerId }) => peerId)
   const card = await link.request({ kind: 3, body: { key: address } }, never)
   assert.equal(card.status, STATUS.notFound)
-  assert.deepEqual(card.closer.map(({ id }) => id), nearest)
+  assert.deepEqual(
+    card.closer.map(({ id }) => id),
+    nearest,
+  )
   const found = await link.request({ kind: 9, body: { target: crypto.sha256(address) } }, never)
   assert.equal(found.closer.length, 20)
-  assert.deepEqual(found.closer.slice(0, 8).map(({ id }) => id), nearest)
+  assert.deepEqual(
+    found.closer.slice(0, 8).map(({ id }) => id),
+    nearest,
+  )
 })
 
 test('a fault inside is an answer, not a throw', async () => {
   await using h = await one()
-  h.node.held.stateOf = async () => {
+  h.node.held.putLetter = async () => {
     throw new Error('inside')
   }
   assert.equal((await h.put(h.make())).status, STATUS.full)

@@ -36,11 +36,7 @@ import { StampVerifier } from '../../../src/services/stamps/verifier.ts'
 import { Database } from '../../../src/store/database.ts'
 import { HeldStore } from '../../../src/store/held.ts'
 import { decode, encode } from '../../../src/wire/codec.ts'
-import {
-  holderClientFrameCodec,
-  holderServerFrameCodec,
-  HOLDER_FRAME_BYTES_MAX,
-} from '../../../src/wire/holder.ts'
+import { holderClientFrameCodec, holderServerFrameCodec, HOLDER_FRAME_BYTES_MAX } from '../../../src/wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../../src/wire/holder.ts'
 import type { Letter, LaneProof } from '../../../src/wire/letter.ts'
 import type { PeerRecord } from '../../../src/wire/peer.ts'
@@ -56,7 +52,11 @@ export const PROFILE: MailProfile = {
 }
 export const never = new AbortController().signal
 
-export type Lie = (caller: HolderCaller, request: HolderRequest, honest: () => Promise<HolderResponse>) => Promise<HolderResponse>
+export type Lie = (
+  caller: HolderCaller,
+  request: HolderRequest,
+  honest: () => Promise<HolderResponse>,
+) => Promise<HolderResponse>
 
 export const positionOf = (peerId: string): Uint8Array => crypto.sha256(utf8(peerId))
 const publicKeyOf = (peerId: string): Uint8Array | undefined => fromHex(peerId.slice(5))
@@ -185,7 +185,9 @@ export class Swarm {
     const candidates = this.nodes
       .filter((node) => node.peerId !== without && (!liveOnly || node.up))
       .map(({ peerId }) => ({ peerId, position: positionOf(peerId) }))
-    return byDistance(target, candidates).slice(0, count).map(({ peerId }) => ({ id: peerId, addresses: [] }))
+    return byDistance(target, candidates)
+      .slice(0, count)
+      .map(({ peerId }) => ({ id: peerId, addresses: [] }))
   }
 
   /** The nodes in the order of their distance to an address. */
@@ -308,7 +310,10 @@ export class MemoryLink implements HolderLink {
       challenge,
       opened: new Set(),
       push: (address, letter) => {
-        const frame = decode(holderServerFrameCodec, encode(holderServerFrameCodec, { kind: 3, body: { address, letter } }))
+        const frame = decode(
+          holderServerFrameCodec,
+          encode(holderServerFrameCodec, { kind: 3, body: { address, letter } }),
+        )
         if (this.#alive && frame.kind === 3) onPush(frame.body.address, frame.body.letter)
         return this.#alive
       },

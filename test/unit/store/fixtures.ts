@@ -96,6 +96,8 @@ export function message(contact: Uint8Array, order: number, change: Partial<Mess
     sentAt: 1_800_000_000_000 + order,
     committedAt: 1_800_000_000_500 + order,
     status: MESSAGE_STATUS.delivered,
+    path: 0,
+    receipts: 0,
     readAt: 0,
     ...change,
   }

@@ -73,7 +73,10 @@ test('a flipped letter is dropped and counted, and no longer listed', async () =
   assert.ok(value)
   await h.db.batch([{ type: 'put', key, value: flipped(value, 900) }])
   const letters = await h.held.getLetters(address, ids, NOW, 2 ** 20)
-  assert.deepEqual(letters.map((each) => letterId(crypto, each)), [good])
+  assert.deepEqual(
+    letters.map((each) => letterId(crypto, each)),
+    [good],
+  )
   assert.equal(h.held.corrupt, 1)
   assert.equal(await listed(h.held), 1)
   assert.equal(h.held.usage.letters, 1)
@@ -87,7 +90,8 @@ test('a torn index entry or tombstone is dropped and counted at opening', async 
   await h.put(letter(rng.bytes(16)))
   await h.held.bury(id, preimage, NOW)
   const entries: [Uint8Array, Uint8Array][] = []
-  for await (const [key, value] of h.db.iterate(bucketRange('heldByAddress'))) entries.push([key.slice(), value.slice()])
+  for await (const [key, value] of h.db.iterate(bucketRange('heldByAddress')))
+    entries.push([key.slice(), value.slice()])
   const tombstoneKey = bucketKey('tombstones', id)
   const tombstone = await h.db.get(tombstoneKey)
   assert.ok(tombstone && entries.length === 2)
@@ -110,9 +114,15 @@ test('MB-41 usage, cursors and order survive, under a new boot id', async () => 
   assert.equal(h.held.usage.bytes, before.bytes)
   const second = await h.put(letter(rng.bytes(16)))
   const all = await h.held.list(address, 0, 10, NOW)
-  assert.deepEqual(all.live.map(({ id }) => id), [first, second])
+  assert.deepEqual(
+    all.live.map(({ id }) => id),
+    [first, second],
+  )
   const fresh = await h.held.list(address, before.listing.cursor, 10, NOW)
-  assert.deepEqual(fresh.live.map(({ id }) => id), [second])
+  assert.deepEqual(
+    fresh.live.map(({ id }) => id),
+    [second],
+  )
 })
 
 test('the same letter twice at once is stored once', async () => {

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import fc from 'fast-check'
+import { nativeProvider as crypto } from '../../src/crypto/native.ts'
+import { toHex } from '../../src/lib/bytes.ts'
+import { seededRng } from '../../src/lib/rng.ts'
+import { commitmentOf, HOUR_MS, joinStates, letterId } from '../../src/protocol/mailbox-rules.ts'
+import type { LetterState } from '../../src/protocol/mailbox-rules.ts'
+import { Database } from '../../src/store/database.ts'
+import { HeldStore } from '../../src/store/held.ts'
+import type { Letter } from '../../src/wire/letter.ts'
+
+const NOW = 1_800_000_000_000
+const rng = seededRng(21)
+const path = await mkdtemp(join(tmpdir(), 'sotto-merge-'))
+const db = await Database.open(path)
+const held = await HeldStore.open(db, crypto, rng)
+after(async () => {
+  await db.close()
+  await rm(path, { recursive: true, force: true })
+})
+
+interface Made {
+  readonly letter: Letter
+  readonly id: Uint8Array
+  readonly preimage: Uint8Array
+}
+
+function make(address: Uint8Array): Made {
+  const preimage = rng.bytes(16)
+  const letter: Letter = {
+    version: 1,
+    kind: 1,
+    address,
+    lane: new Uint8Array(16),
+    expiry: NOW / HOUR_MS + 48,
+    sizeClass: 0,
+    commitment: commitmentOf(crypto, preimage),
+    stamp: { bits: 0, nonce: new Uint8Array(16) },
+    ciphertext: rng.bytes(2_048),
+  }
+  return { letter, id: letterId(crypto, letter), preimage }
+}
+
+const step = fc.record({
+  which: fc.nat(2),
+  what: fc.constantFrom('put', 'bury', 'lie'),
+  together: fc.boolean(),
+})
+
+/** What the model expects of a letter: the join of everything genuine that was said about it. */
+function expected(steps: readonly { which: number; what: string }[], which: number): LetterState {
+  let state: LetterState = 'none'
+  const mine = steps.filter((each) => each.which === which)
+  const put = mine.some(({ what }) => what === 'put')
+  for (const { what } of mine) {
+    if (what === 'put') state = joinStates(state, 'live')
+    if (what === 'bury' && put) state = joinStates(state, 'dead')
+  }
+  return state
+}
+
+test('MB-16 I2 any order of puts, tombstones and false tombstones ends in the join of the genuine ones', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 14 }), async (steps) => {
+      const address = rng.bytes(32)
+      const made = [make(address), make(address), make(address)]
+      const run = async ({ which, what }: { which: number; what: string }): Promise<void> => {
+        const { letter, id, preimage } = made[which] as Made
+        if (what === 'put') await held.putLetter(id, letter)
+        else await held.bury(id, what === 'lie' ? rng.bytes(16) : preimage, NOW)
+      }
+      let under: Promise<void>[] = []
+      for (const each of steps) {
+        under.push(run(each))
+        if (!each.together) await Promise.all(under.splice(0))
+      }
+      await Promise.all(under)
+      under = []
+      // A lie that came last, before the letter, hides the genuine tombstone until that is said again: repeat the genuine ones.
+      for (const each of steps.filter(({ what }) => what !== 'lie')) await run(each)
+      const { live, dead } = await held.list(address, 0, 100, NOW)
+      for (const [which, { id }] of made.entries()) {
+        const state = expected(steps, which)
+        assert.equal(
+          live.some((entry) => toHex(entry.id) === toHex(id)),
+          state === 'live',
+        )
+        assert.equal(
+          dead.some((entry) => toHex(entry.id) === toHex(id)),
+          state === 'dead',
+        )
+      }
+    }),
+    { numRuns: 60, seed: 7 },
+  )
+})
+
+test('I3 replicas that got the same facts in different orders agree', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 10 }), fc.infiniteStream(fc.nat()), async (steps, picks) => {
+      const genuine = steps.filter(({ what }) => what !== 'lie')
+      const states = async (order: readonly { which: number; what: string }[]): Promise<string[]> => {
+        const address = rng.bytes(32)
+        const made = [make(address), make(address), make(address)]
+        for (const { which, what } of order) {
+          const { letter, id, preimage } = made[which] as Made
+          await (what === 'put' ? held.putLetter(id, letter) : held.bury(id, preimage, NOW))
+        }
+        const { live, dead } = await held.list(address, 0, 100, NOW)
+        const name = (list: readonly { id: Uint8Array }[]) =>
+          made.map(({ id }) => (list.some((entry) => toHex(entry.id) === toHex(id)) ? 1 : 0)).join('')
+        return [name(live), name(dead)]
+      }
+      const rest = [...genuine]
+      const shuffled = genuine.map(
+        () => rest.splice((picks.next().value ?? 0) % rest.length, 1)[0] as (typeof steps)[number],
+      )
+      assert.deepEqual(await states(shuffled), await states(genuine))
+    }),
+    { numRuns: 40, seed: 8 },
+  )
+})
