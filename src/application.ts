@@ -24,7 +24,16 @@ import { encodeInvite, encodeSafetyQr, parseInvite } from './wire/invite.ts'
 import type { Daemon } from './daemon.ts'
 import { publishNow, TOKEN_PREFIX } from './unlocked.ts'
 import type { UnlockedRooms } from './unlocked.ts'
-import { contactView, conversationView, eventView, identityView, isoOrNull, keyView, messageView, whyView } from './views.ts'
+import {
+  contactView,
+  conversationView,
+  eventView,
+  identityView,
+  isoOrNull,
+  keyView,
+  messageView,
+  whyView,
+} from './views.ts'
 
 /** An invite's one-time token is good for a week. */
 const TOKEN_LIFE_MS = 7 * 24 * 3_600_000
@@ -64,14 +73,17 @@ export class DaemonApplication implements Application {
     }
   }
 
-  async createIdentity(input: { passphrase: string; phrase?: string }): Promise<{ identity: IdentityView; phrase: string }> {
+  async createIdentity(input: {
+    passphrase: string
+    phrase?: string
+  }): Promise<{ identity: IdentityView; phrase: string }> {
     const phrase = await this.#daemon.create(input)
     return { identity: await this.identity(), phrase }
   }
 
   async unlock(passphrase: string): Promise<IdentityView> {
     await this.#daemon.unlock(passphrase)
-    return await this.identity()
+    return this.identity()
   }
 
   async lock(): Promise<void> {
@@ -195,17 +207,21 @@ export class DaemonApplication implements Application {
       await rooms.directory.resolve(id, { refresh: true })
       rooms.outbox.hurry(id)
     }
-    const contact = input.verified === undefined ? await rooms.contacts.require(id) : await rooms.contacts.setVerified(id, input.verified)
+    const contact =
+      input.verified === undefined
+        ? await rooms.contacts.require(id)
+        : await rooms.contacts.setVerified(id, input.verified)
     return contactView(contact)
   }
 
   async conversations(): Promise<readonly ConversationView[]> {
     const rooms = this.#rooms()
     const all = await rooms.conversations.all()
-    return await Promise.all(
+    return Promise.all(
       all.map(async (conversation) => {
         const contact = await rooms.contacts.get(conversation.contact)
-        const last = conversation.lastMessage === undefined ? undefined : await rooms.conversations.find(conversation.lastMessage)
+        const last =
+          conversation.lastMessage === undefined ? undefined : await rooms.conversations.find(conversation.lastMessage)
         return conversationView(conversation, contact?.name ?? '', last === undefined ? null : messageView(last))
       }),
     )
@@ -286,7 +302,7 @@ export class DaemonApplication implements Application {
   }
 
   async #contact(accountId: string): Promise<Contact> {
-    return await this.#rooms().contacts.require(parseAccountId(accountId))
+    return this.#rooms().contacts.require(parseAccountId(accountId))
   }
 }
 

@@ -80,7 +80,7 @@ export class Daemon implements Startable {
 
   /** Makes the account and unlocks it; the phrase is shown once. Throws ConflictError where there is one. */
   async create(input: { passphrase: string; phrase?: string }): Promise<string> {
-    return await this.#queue.run('', async () => {
+    return this.#queue.run('', async () => {
       if (this.#hasAccount) throw new ConflictError('this home has an identity already; use another --home')
       const created = await createAccount(this.base.account, input)
       this.#hasAccount = true
@@ -105,11 +105,15 @@ export class Daemon implements Startable {
 
   /** New account keys. Everything that ran under the old ones stops and starts anew. */
   async rotate(passphrase: string): Promise<string> {
-    return await this.#queue.run('', async () => {
+    return this.#queue.run('', async () => {
       const before = this.#unlocked
       if (before === undefined) throw new LockedError('the keys are sealed: run sotto unlock')
       const { vault } = await this.#unlocker.unlock(passphrase)
-      const { phrase } = await rotateAccount(this.base.account, { vault, journal: before.rooms.journal }, { passphrase })
+      const { phrase } = await rotateAccount(
+        this.base.account,
+        { vault, journal: before.rooms.journal },
+        { passphrase },
+      )
       await this.#close()
       await this.#open(vault)
       return phrase
@@ -122,7 +126,7 @@ export class Daemon implements Startable {
     const { host, clock } = this.base
     try {
       await withDeadline(clock, JOIN_MS, async (signal) => {
-        await Promise.any(addresses.map(async (address) => await host.dial(address, signal)))
+        await Promise.any(addresses.map(async (address) => host.dial(address, signal)))
       })
     } catch {
       this.base.log.info('none of the invite’s addresses answered')

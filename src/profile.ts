@@ -9,7 +9,10 @@ const FILE_BYTES_MAX = 65_536
 
 /** A file names its network and says only where it differs from `main`. */
 const profileSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9-]{1,32}$/).refine((name) => name !== 'main' && name !== 'local', 'is taken'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .refine((name) => name !== 'main' && name !== 'local', 'is taken'),
   epochMs: z.number().int().min(60_000).default(MAIN.epochMs),
   repairIntervalMs: z.number().int().min(1_000).default(MAIN.repairIntervalMs),
   holderUptimeMs: z.number().int().min(0).default(MAIN.holderUptimeMs),

@@ -86,13 +86,31 @@ export class Unlocked implements Startable {
     this.#intake = intake
     this.#lifecycle = new Lifecycle(
       [
-        { name: 'sessions', part: { start: async () => { await rooms.sessions.reload() }, stop: () => { rooms.sessions.clear() } } },
+        {
+          name: 'sessions',
+          part: {
+            start: async () => {
+              await rooms.sessions.reload()
+            },
+            stop: () => {
+              rooms.sessions.clear()
+            },
+          },
+        },
         { name: 'cards', part: rooms.cards },
         { name: 'outbox', part: rooms.outbox },
         { name: 'receipts', part: rooms.receipts },
         { name: 'policies', part: rooms.policies },
         { name: 'mailbox', part: rooms.mailbox },
-        { name: 'directory', part: { start() {}, stop: () => { rooms.directory.stop() } } },
+        {
+          name: 'directory',
+          part: {
+            start() {},
+            stop: () => {
+              rooms.directory.stop()
+            },
+          },
+        },
       ],
       base.log,
     )
@@ -160,12 +178,21 @@ export class Unlocked implements Startable {
     const addresses = this.#base.host.addresses().join(' ').slice(0, 4_096)
     const moved = (await store.settings.get(ADDRESSES_SETTING)) !== addresses
     await contacts.refreshGrants(moved ? now : now - GRANT_REFRESH_MS)
-    await journal.commit(() => ({ ops: store.settings.put(ADDRESSES_SETTING, addresses), facts: [], result: undefined }))
+    await journal.commit(() => ({
+      ops: store.settings.put(ADDRESSES_SETTING, addresses),
+      facts: [],
+      result: undefined,
+    }))
     // Replaced ratchet states and spent prekeys leave LevelDB's files only when it compacts (forward secrecy on disk).
     for (const bucket of ['sessions', 'signedPrekeys', 'kemPrekeys', 'oneTimePrekeys'] as const) {
       await this.#base.database.compact(bucketRange(bucket))
     }
-    await Promise.all([store.seen.sweep(now), store.sessions.seenInitials.sweep(now), store.parts.sweep(now), store.events.sweep()])
+    await Promise.all([
+      store.seen.sweep(now),
+      store.sessions.seenInitials.sweep(now),
+      store.parts.sweep(now),
+      store.events.sweep(),
+    ])
     for (const contact of await contacts.all()) {
       if (contact.state === CONTACT_STATE.accepted) await refresh(directory, contact.accountId)
     }
@@ -181,19 +208,25 @@ async function refresh(directory: Directory, accountId: Uint8Array): Promise<voi
   }
 }
 
-function build(base: Base, vault: Vault, store: Store, account: UnlockedAccount): { rooms: UnlockedRooms; intake: Intake } {
+function build(
+  base: Base,
+  vault: Vault,
+  store: Store,
+  account: UnlockedAccount,
+): { rooms: UnlockedRooms; intake: Intake } {
   const { clock, rng, crypto, profile, host } = base
   const log = (part: string) => base.log.child(part)
   const journal = new Journal({ store, clock, log: log('journal') })
-  const find = async (accountId: Uint8Array): Promise<Contact | undefined> => await store.contacts.get(accountId)
+  const find = async (accountId: Uint8Array): Promise<Contact | undefined> => store.contacts.get(accountId)
 
   const mailbox: Mailbox = new Mailbox(
     { ...base.mail, log: log('mailbox') },
     {
       seeds: [account.mailboxSeed, account.introSeed],
+      sinceMs: account.createdAt,
       burials: store.burials,
       stamps: new LetterStamps(crypto, stampSolver(crypto, rng), clock),
-      onLetter: async (letter) => await intake.onLetter(letter),
+      onLetter: async (letter) => intake.onLetter(letter),
     },
   )
   const network = new CardNetwork(mailbox.cards)
@@ -221,7 +254,7 @@ function build(base: Base, vault: Vault, store: Store, account: UnlockedAccount)
     network,
     contacts: store.contacts,
     journal,
-    onSuspend: async (accountId) => await sessions.setSuspended(accountId, true),
+    onSuspend: async (accountId) => sessions.setSuspended(accountId, true),
     onFollow: (accountId) => {
       outbox.hurry(accountId)
     },
@@ -242,7 +275,15 @@ function build(base: Base, vault: Vault, store: Store, account: UnlockedAccount)
     },
   })
   const conversations = new Conversations({ store, journal, clock })
-  const outbox = new Outbox({ store: store.outbox, journal, sessions, messages: conversations, clock, rng, log: log('outbox') })
+  const outbox = new Outbox({
+    store: store.outbox,
+    journal,
+    sessions,
+    messages: conversations,
+    clock,
+    rng,
+    log: log('outbox'),
+  })
   const worker = new OutboxWorker({
     outbox,
     contacts: store.contacts,
@@ -284,7 +325,7 @@ function build(base: Base, vault: Vault, store: Store, account: UnlockedAccount)
     seen: store.seen,
     parts: store.parts,
     receipts,
-    onReplaced: async (accountId, deviceId) => await outbox.resealOps(accountId, deviceId),
+    onReplaced: async (accountId, deviceId) => outbox.resealOps(accountId, deviceId),
     handlers: {
       0: unsupportedHandler(conversations),
       [CONTENT_KIND.text]: textHandler(conversations),
@@ -295,7 +336,7 @@ function build(base: Base, vault: Vault, store: Store, account: UnlockedAccount)
   const policies: Policies = new Policies({
     store,
     journal,
-    plans: async () => await mailboxPlans(base, store, account),
+    plans: async () => mailboxPlans(base, store, account),
     publish: async (plan, number, signal) => {
       const order = { ...plan, number, stampBits: profile.stampBits }
       const published = await mailbox.cards.publishPolicies(order, signal)
@@ -327,7 +368,7 @@ function build(base: Base, vault: Vault, store: Store, account: UnlockedAccount)
       await outbox.onAcks(acks)
     },
     contacts,
-    contactOfLane: async (letter) => await contactOfLane(base, account, await contacts.all(), letter),
+    contactOfLane: async (letter) => contactOfLane(base, account, await contacts.all(), letter),
     mend: async (contact, reason) => {
       await mend(rooms, contact, reason)
     },
@@ -349,7 +390,10 @@ async function mailboxPlans(base: Base, store: Store, account: UnlockedAccount):
     name.startsWith(TOKEN_PREFIX) && Number(value) > base.clock.now() ? [fromHex(name.slice(TOKEN_PREFIX.length))] : [],
   )
   return [
-    { mailboxSeed: account.mailboxSeed, laneSeeds: openLanes(base.crypto, account.mailboxSeed, await store.contacts.list()) },
+    {
+      mailboxSeed: account.mailboxSeed,
+      laneSeeds: openLanes(base.crypto, account.mailboxSeed, await store.contacts.list()),
+    },
     {
       mailboxSeed: account.introSeed,
       laneSeeds: tokens.filter((token) => token !== undefined).map((token) => tokenLaneSeed(base.crypto, token)),
@@ -381,7 +425,9 @@ async function mend(rooms: UnlockedRooms, { accountId }: Contact, reason: Decryp
     if (contact?.state !== CONTACT_STATE.accepted) return { ops: [], facts: [], result: undefined }
     const begun = contact.devices.filter(({ prekeys }) => prekeys !== undefined)
     const restarted = begun.flatMap((device) => rooms.sessions.restart(contact, device))
-    const resealed = await Promise.all(begun.map(async ({ deviceId }) => await rooms.outbox.resealOps(accountId, deviceId)))
+    const resealed = await Promise.all(
+      begun.map(async ({ deviceId }) => rooms.outbox.resealOps(accountId, deviceId)),
+    )
     const granted = rooms.contacts.grantOps(contact)
     return {
       ops: [...restarted, ...resealed.flat(), ...granted.ops],
@@ -397,7 +443,7 @@ export async function publishNow(base: Base, rooms: UnlockedRooms): Promise<numb
   const own = await rooms.store.accounts.own()
   if (own === undefined) return 0
   rooms.policies.changed()
-  return await withDeadline(base.clock, PUBLISH_MS, async (signal) => {
+  return withDeadline(base.clock, PUBLISH_MS, async (signal) => {
     const prekeys = await rooms.mailbox.cards.publish({ kind: 2, body: rooms.cards.current().card }, signal)
     const account = await rooms.mailbox.cards.publish({ kind: 1, body: own.card }, signal)
     return Math.min(prekeys.receipts.length, account.receipts.length)

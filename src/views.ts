@@ -58,7 +58,8 @@ export function contactView(contact: Contact): ContactView {
   }
 }
 
-const pathName = ({ path }: Pick<OutboxItem, 'path'>): MessageView['path'] => nameIn<MessageView['path']>(OUTBOX_PATH, path, 'none')
+const pathName = ({ path }: Pick<OutboxItem, 'path'>): MessageView['path'] =>
+  nameIn<MessageView['path']>(OUTBOX_PATH, path, 'none')
 
 /** Receipts that a letter of the message has by now: of its part that has the fewest. */
 function storedCount(items: readonly OutboxItem[]): number {
@@ -150,7 +151,10 @@ export function keyView(crypto: CryptoProvider, card: AccountCard): KeyView {
     suite: SUITE,
     number: body.number,
     expiresAt: iso(body.expiresAt * 1_000),
-    devices: body.devices.map(({ body: device }) => ({ deviceId: toHex(device.deviceId), expiresAt: iso(device.expiresAt * 1_000) })),
+    devices: body.devices.map(({ body: device }) => ({
+      deviceId: toHex(device.deviceId),
+      expiresAt: iso(device.expiresAt * 1_000),
+    })),
     sizes: { ed25519: body.account.ed25519.length, mldsa65: body.account.mldsa65.length, x25519: 32, kem: 1_568 },
     successor: body.successor === undefined ? null : 'named',
   }

@@ -31,7 +31,10 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^fastify$|^@fastify\/|^ws$/, ['api']],
   [/^zod$/, ['api', 'top', 'cli']],
   [/^pino$|^commander$|^qrcode$/, ['top', 'cli']],
-  [/^node:events$|^node:util$|^node:buffer$|^node:stream|^node:url$|^node:readline|^node:timers/, ['net', 'api', 'top', 'cli']],
+  [
+    /^node:events$|^node:util$|^node:buffer$|^node:stream|^node:url$|^node:readline|^node:timers/,
+    ['net', 'api', 'top', 'cli'],
+  ],
 ]
 
 interface Source {
@@ -40,7 +43,8 @@ interface Source {
   readonly imports: readonly string[]
 }
 
-const IMPORT = /(?:^|\n)\s*(?:import|export)\s(?:[^'"`;]*?\sfrom\s)?\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g
+const IMPORT =
+  /(?:^|\n)\s*(?:import|export)\s(?:[^'"`;]*?\sfrom\s)?\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g
 
 function importsOf(text: string): readonly string[] {
   const code = text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/^\s*\/\/.*$/gm, '')
@@ -138,7 +142,10 @@ test('TE-12 every source file is reached by a test, and nothing is left out of t
     sources.map(({ path }) => path).filter((path) => !seen.has(path)),
     [],
   )
-  const compiler = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as { include: string[]; exclude?: unknown }
+  const compiler = JSON.parse(readFileSync(join(ROOT, 'tsconfig.json'), 'utf8')) as {
+    include: string[]
+    exclude?: unknown
+  }
   assert.ok(compiler.include.includes('src') && compiler.include.includes('test') && compiler.exclude === undefined)
 })
 
@@ -151,7 +158,9 @@ test('TE-12 no test is skipped or marked to run alone', () => {
 })
 
 test('ID-20 no RSA in the sources', () => {
-  const users = sources.filter(({ path }) => /\brsa\b/i.test(readFileSync(join(ROOT, path), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')))
+  const users = sources.filter(({ path }) =>
+    /\brsa\b/i.test(readFileSync(join(ROOT, path), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')),
+  )
   assert.deepEqual(
     users.map(({ path }) => path),
     [],

@@ -108,7 +108,11 @@ async function settle(): Promise<void> {
 }
 
 /** Runs `job` with a signal that is given after `limitMs`, with TimeoutError as its reason. */
-export async function withDeadline<T>(clock: Clock, limitMs: number, job: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withDeadline<T>(
+  clock: Clock,
+  limitMs: number,
+  job: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController()
   const cancel = clock.after(limitMs, () => {
     controller.abort(new TimeoutError('it took too long'))

@@ -72,7 +72,10 @@ export class DirectStreams implements DirectNetwork {
     const bytes = encode(directFrameCodec, frame)
     try {
       signal.throwIfAborted()
-      await orAborted(this.#sending.run(peer.id, async () => this.#write(peer, bytes, signal)), signal)
+      await orAborted(
+        this.#sending.run(peer.id, async () => this.#write(peer, bytes, signal)),
+        signal,
+      )
     } catch (error) {
       throw networkError('sending to the peer', error)
     }

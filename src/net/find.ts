@@ -21,7 +21,9 @@ import { within } from './signals.ts'
 /** Nearest peers that are asked whatever we know of them. */
 export const FIND_WIDTH = 8
 const ALPHA = 3
+/** A connected peer that says nothing for this long is out; one that has to be dialled first gets more. */
 const QUERY_DEADLINE_MS = 2_000
+const DIAL_AND_QUERY_DEADLINE_MS = 5_000
 /** After this a query no longer counts against α. */
 const SLOW_QUERY_MS = 250
 /** Peers that one find asks at most: liars may name new peers without end. */
@@ -80,8 +82,8 @@ class Walk {
 
   async run(): Promise<void> {
     const reach = Math.max(this.#count, FIND_WIDTH)
-    for (const contact of this.#deps.table.nearestLive(this.#target, reach)) this.#list_(contact)
-    for (const contact of this.#deps.table.nearestCandidates(this.#target, reach)) this.#list_(contact)
+    for (const contact of this.#deps.table.nearestLive(this.#target, reach)) this.#insert(contact)
+    for (const contact of this.#deps.table.nearestCandidates(this.#target, reach)) this.#insert(contact)
     const onAbort = (): void => this.#wake?.()
     this.#signal.addEventListener('abort', onAbort)
     while (!this.#signal.aborted) {
@@ -135,9 +137,10 @@ class Walk {
   }
 
   async #query(peer: PeerRecord): Promise<boolean> {
-    const { link, clean, evict, log } = this.#deps
+    const { link, clean, evict, log, table } = this.#deps
+    const deadlineMs = table.isConnected(peer.id) ? QUERY_DEADLINE_MS : DIAL_AND_QUERY_DEADLINE_MS
     try {
-      const signal = within(QUERY_DEADLINE_MS, this.#signal)
+      const signal = within(deadlineMs, this.#signal)
       const open = await link(peer, signal)
       const response = await open.request({ kind: HOLDER_VERB.find, body: { target: this.#target } }, signal)
       for (const record of clean(response.closer)) this.#listRecord(record)
@@ -152,10 +155,10 @@ class Walk {
 
   #listRecord(record: PeerRecord): void {
     const position = this.#deps.positionOf(record.id)
-    if (position !== undefined && record.id !== this.#deps.selfId) this.#list_({ record, position })
+    if (position !== undefined && record.id !== this.#deps.selfId) this.#insert({ record, position })
   }
 
-  #list_(contact: Contact): void {
+  #insert(contact: Contact): void {
     if (this.#seen.has(contact.record.id)) return
     this.#seen.add(contact.record.id)
     let at = this.#list.length

@@ -16,7 +16,7 @@ import { HolderServer } from './holder-server.ts'
 import type { HolderServerCounters } from './holder-server.ts'
 import { Janitor } from './janitor.ts'
 import { Keeper } from './keeper.ts'
-import { createNode } from './libp2p-node.ts'
+import { clearLeftovers, createNode } from './libp2p-node.ts'
 import type { Encrypter, Node } from './libp2p-node.ts'
 import { LiveTable } from './live-table.ts'
 import { noiseLink } from './noise-link.ts'
@@ -355,6 +355,7 @@ export class Host implements Startable {
       this.#init.log.warn('the network did not stop in time', { error: nameOf(error) })
       for (const connection of this.#node.getConnections()) connection.abort(new NetworkError('the host stops'))
     }
+    clearLeftovers(this.#node)
   }
 
   readonly #onConnect = (event: CustomEvent<PeerId>): void => {

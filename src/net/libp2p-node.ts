@@ -108,3 +108,18 @@ function gater(init: NodeInit): NonNullable<Libp2pOptions['connectionGater']> {
     filterMultiaddrForPeer: (_peer, address) => addressAllowed(address, init.profile),
   }
 }
+
+interface Debounced {
+  readonly stop?: () => void
+}
+interface Leftovers {
+  readonly components?: { readonly addressManager?: { readonly _updatePeerStoreAddresses?: Debounced } }
+  readonly services: { readonly identifyPush: { readonly _push?: Debounced } }
+}
+
+/** Two debounced calls that libp2p leaves behind when it stops keep the process alive for two seconds: call them off. */
+export function clearLeftovers(node: Node): void {
+  const inner = node as unknown as Leftovers
+  inner.components?.addressManager?._updatePeerStoreAddresses?.stop?.()
+  inner.services.identifyPush._push?.stop?.()
+}

@@ -15,7 +15,7 @@ export const CANDIDATES_MAX = 1_000
 export const LIVE_FOR_MS = 10 * 60_000
 const CANDIDATE_FOR_MS = 30 * 60_000
 /** How long a peer that failed is not believed on the word of others. */
-const FAILED_FOR_MS = 2 * 60_000
+const FAILED_FOR_MS = 20_000
 
 interface Entry {
   readonly id: string
@@ -67,7 +67,8 @@ export class LiveTable {
     if (position === undefined || id === this.#selfId) return
     this.#failed.delete(id)
     const known = this.#live.get(id)
-    const named = addresses.length > 0 ? addresses : (known?.addresses ?? this.#candidates.get(id)?.record.addresses ?? [])
+    const named =
+      addresses.length > 0 ? addresses : (known?.addresses ?? this.#candidates.get(id)?.record.addresses ?? [])
     this.#dropCandidate(id)
     const entry = known ?? { id, position, addresses: named, connected, seenAtMs: 0 }
     entry.addresses = named
@@ -188,11 +189,16 @@ export function compareDistance(target: Uint8Array, a: Uint8Array, b: Uint8Array
 }
 
 /** The `count` nearest, nearest first: insertion into a short list, since the table is long and the answer is not. */
-function nearest<T extends { readonly position: Uint8Array }>(from: readonly T[], target: Uint8Array, count: number): T[] {
+function nearest<T extends { readonly position: Uint8Array }>(
+  from: readonly T[],
+  target: Uint8Array,
+  count: number,
+): T[] {
   const best: T[] = []
   for (const item of from) {
     const last = best.at(-1)
-    if (best.length >= count && last !== undefined && compareDistance(target, item.position, last.position) >= 0) continue
+    if (best.length >= count && last !== undefined && compareDistance(target, item.position, last.position) >= 0)
+      continue
     let at = best.length
     while (at > 0 && compareDistance(target, item.position, best[at - 1]?.position ?? item.position) < 0) at--
     best.splice(at, 0, item)

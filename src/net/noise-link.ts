@@ -14,12 +14,7 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { defaultCrypto } from '@chainsafe/libp2p-noise/crypto'
 import { serviceCapabilities } from '@libp2p/interface'
 import type { NoiseComponents } from '@chainsafe/libp2p-noise'
-import type {
-  ConnectionEncrypter,
-  MessageStream,
-  SecureConnectionOptions,
-  SecuredConnection,
-} from '@libp2p/interface'
+import type { ConnectionEncrypter, MessageStream, SecureConnectionOptions, SecuredConnection } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { KEM_BYTES, KEM_SEED_BYTES } from '../crypto/sizes.ts'

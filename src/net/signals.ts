@@ -1,5 +1,6 @@
 /** Deadlines and calling off, and what they look like to the floor above. */
-import { NetworkError, SottoError, TimeoutError, nameOf } from '../lib/errors.ts'
+import type { SottoError} from '../lib/errors.ts';
+import { NetworkError, TimeoutError, nameOf } from '../lib/errors.ts'
 
 /** The caller's signal with a deadline of our own. */
 export function within(deadlineMs: number, ...signals: readonly AbortSignal[]): AbortSignal {

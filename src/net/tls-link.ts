@@ -99,7 +99,8 @@ class TlsLink implements ConnectionEncrypter {
   #checkGroup(socket: TLSSocket, isServer: boolean): void {
     const key = socket.getEphemeralKeyInfo()
     this.#observe?.(isServer ? 'server' : 'client', key, socket.getProtocol() ?? '')
-    if (!isServer && (key as { name?: unknown } | null)?.name !== TLS_GROUP) {
+    const group = key !== null && 'name' in key ? key.name : undefined
+    if (!isServer && group !== TLS_GROUP) {
       throw new VerificationError('the link is not post-quantum')
     }
   }

@@ -132,7 +132,7 @@ export function cardKey(crypto: CryptoProvider, record: CardRecord): Uint8Array 
       const { account, certificate } = record.body.body
       return prekeyCardKey(crypto, accountId(crypto, account), certificate.body.deviceId)
     }
-    case CARD_KIND.policy:
+    default:
       return policyAddress(crypto, record.body)
   }
 }
@@ -166,7 +166,7 @@ export function cardHolds(crypto: CryptoProvider, record: CardRecord, nowMs: num
       return verifyAccountCard(crypto, record.body, nowSeconds)
     case CARD_KIND.prekeys:
       return verifyPrekeyCard(crypto, record.body, nowSeconds)
-    case CARD_KIND.policy:
+    default:
       return policySignatureHolds(crypto, record.body)
   }
 }

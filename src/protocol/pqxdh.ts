@@ -87,7 +87,7 @@ const NO_KEY = new Uint8Array(32)
 const NO_AAD = new Uint8Array()
 
 /** Who a device is: stable over renewals of its certificate, and different for any other key, device or account. */
-export function deviceDigest(crypto: CryptoProvider, card: PrekeyCard): Uint8Array {
+function deviceDigest(crypto: CryptoProvider, card: PrekeyCard): Uint8Array {
   const { accountId, deviceId, signingKey, identityKey } = card.body.certificate.body
   const identity = encode(deviceIdentityCodec, { suite: SUITE, accountId, deviceId, signingKey, identityKey })
   return crypto.sha256(DEVICE_LABEL, identity)

@@ -40,13 +40,13 @@ export class Events {
     return this.#first
   }
 
-  /** The number of the newest event, 0 before the first. */
+  /** The number of the newest event on the disk, 0 before the first. */
   last(): number {
-    return this.#last
+    return this.#committed
   }
 
   /**
-   * Operations that write the events under the numbers after {@link last}. Hand them to `batch` before anything else is
+   * Operations that write the events under the numbers after those taken so far. Hand them to `batch` before anything else is
    * awaited: numbers are taken when the batch is, and a batch whose numbers another one took throws ConflictError. A
    * batch that fails gives its numbers back.
    */
@@ -58,9 +58,9 @@ export class Events {
     return { ops, last: this.#last + events.length }
   }
 
-  /** Up to `limit` (at most 1,000) events with higher numbers, in order. */
+  /** Up to `limit` (at most 1,000) events with higher numbers, in order: none that a failing disk could still take back. */
   async since(number: number, limit: number): Promise<readonly StoredEvent[]> {
-    return this.#records.list({ from: number + 1, before: this.#last + 1, limit: Math.min(limit, SINCE_MAX) })
+    return this.#records.list({ from: number + 1, before: this.#committed + 1, limit: Math.min(limit, SINCE_MAX) })
   }
 
   /** Deletes the oldest events beyond `keep` (at least 1: the newest one carries the number on). */

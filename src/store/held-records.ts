@@ -9,7 +9,6 @@ import type { CryptoProvider } from '../crypto/provider.ts'
 import { encode, fixed, optional, struct, tryDecode, u32, u8, variant } from '../wire/codec.ts'
 import type { Codec, Coded } from '../wire/codec.ts'
 import { letterCodec } from '../wire/letter.ts'
-import { cardRecordCodec } from '../wire/holder.ts'
 
 const CHECKSUM_BYTES = 8
 
@@ -25,7 +24,7 @@ export const indexEntryCodec = variant({
 export type IndexEntry = Coded<typeof indexEntryCodec>
 export const INDEX = { live: 1, dead: 2 } as const
 
-/** Where a letter's index entry is, under its expiry and id. */
+/** Where a tombstone's index entry is. */
 export const placeCodec = struct({ address: fixed(32), arrival: u32 })
 export type Place = Coded<typeof placeCodec>
 
@@ -36,8 +35,6 @@ export type Place = Coded<typeof placeCodec>
 export const heldTombstoneCodec = struct({ preimage: fixed(16), until: u32, place: optional(placeCodec) })
 export type HeldTombstone = Coded<typeof heldTombstoneCodec>
 
-/** A card under its key. */
-export const heldCardCodec = cardRecordCodec
 /** The highest version ever accepted for a key; `bytes` is the size of the card while that is still there, else 0. */
 export const cardNumberCodec = struct({ number: u32, hash: fixed(32), bytes: u32, expiryHour: u32, until: u32 })
 export type CardNumber = Coded<typeof cardNumberCodec>

@@ -4,21 +4,11 @@
  * A promise that resolves to something stored means that it is on the disk.
  */
 import { toHex, u32be } from '../lib/bytes.ts'
-import { KeyedQueue } from '../lib/queue.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { Rng } from '../lib/rng.ts'
-import { encode } from '../wire/codec.ts'
-import type { Codec } from '../wire/codec.ts'
 import type { Letter, ListedLetter, Tombstone } from '../wire/letter.ts'
-import { cardRecordCodec } from '../wire/holder.ts'
-import type { CardRecord } from '../wire/holder.ts'
 import {
-  cardExpiryMs,
-  cardKey,
-  cardVersion,
   CLOCK_TOLERANCE_MS,
-  compareVersions,
-  DAY_MS,
   HOUR_MS,
   hourPassed,
   LETTER_LIFE_MAX_MS,
@@ -26,37 +16,24 @@ import {
   TOMBSTONE_EXTRA_HOURS,
 } from '../protocol/mailbox-rules.ts'
 import { bucketKey, bucketRange } from './buckets.ts'
-import type { BucketName } from './buckets.ts'
 import type { Database, StoreOp } from './database.ts'
-import {
-  cardNumberCodec,
-  checked,
-  heldLetterCodec,
-  heldTombstoneCodec,
-  INDEX,
-  indexEntryCodec,
-  placeCodec,
-  withChecksum,
-} from './held-records.ts'
-import type { CardNumber, HeldLetter, HeldTombstone, IndexEntry, Place } from './held-records.ts'
+import { HeldCards } from './held-cards.ts'
+import { heldLetterCodec, heldTombstoneCodec, INDEX, indexEntryCodec } from './held-records.ts'
+import type { HeldLetter, HeldTombstone, IndexEntry, Place } from './held-records.ts'
+import { HeldTable } from './held-table.ts'
 import { HeldUsage } from './held-usage.ts'
 import type { LetterFacts } from './held-usage.ts'
 
-/** Writes that may wait for their turn on one id or key, over all of them. */
-const WAITING_MAX = 10_000
 /** Tombstones whose letter never came: 65,536 of about 80 bytes. Beyond that new ones are let go. */
 const ORPHANS_MAX = 65_536
 const ORPHAN_HOURS = Math.ceil((LETTER_LIFE_MAX_MS + CLOCK_TOLERANCE_MS) / HOUR_MS) + TOMBSTONE_EXTRA_HOURS
-/** A version is remembered for twice the life of the longest card: every older card has run out long before. */
-const VERSION_MEMORY_HOURS = (180 * DAY_MS) / HOUR_MS
-const SWEEP_BATCH = 256
 /** From so many bytes removed on, a sweep has LevelDB give the space back. */
 const COMPACT_BYTES = 1_024 * 1_024
+const LARGE_BUCKETS = ['held', 'heldByAddress', 'heldByExpiry', 'cards'] as const
 const ARRIVAL_MAX = 2 ** 32 - 1
 
 export type PutOutcome = 'stored' | 'known' | 'gone'
 export type BuryOutcome = 'buried' | 'known' | 'refused' | 'ignored'
-export type CardOutcome = 'stored' | 'known' | 'stale'
 
 /** What a mailbox holds after a cursor. */
 export interface HeldListing {
@@ -77,16 +54,16 @@ export class HeldStore {
   /** Names this opening of the store: cursors of another one mean nothing. */
   readonly boot: Uint8Array
   readonly usage = new HeldUsage()
-  readonly #db: Database
+  readonly cards: HeldCards
+  readonly #table: HeldTable
   readonly #crypto: CryptoProvider
-  readonly #queue = new KeyedQueue(WAITING_MAX)
   #arrival = 0
   #orphans = 0
-  #corrupt = 0
 
   private constructor(db: Database, crypto: CryptoProvider, rng: Rng) {
-    this.#db = db
+    this.#table = new HeldTable(db, crypto)
     this.#crypto = crypto
+    this.cards = new HeldCards(this.#table, crypto, this.usage)
     this.boot = rng.bytes(8)
   }
 
@@ -99,7 +76,7 @@ export class HeldStore {
 
   /** Entries that were not what was written, and were dropped. */
   get corrupt(): number {
-    return this.#corrupt
+    return this.#table.corrupt
   }
 
   // --- letters
@@ -114,14 +91,17 @@ export class HeldStore {
     letter: Letter,
     admit: () => Promise<T | undefined> = admitted,
   ): Promise<PutOutcome | T> {
-    return this.#queue.run(toHex(id), async () => {
+    return this.#table.alone(id, async () => {
       const before = (await this.#stateFor(id, letter)) ?? (await admit())
       if (before !== undefined) return before
       const place = { address: letter.address, arrival: this.#nextArrival() }
-      await this.#db.batch([
-        this.#put('held', [id], heldLetterCodec, { arrival: place.arrival, letter }),
-        this.#put('heldByAddress', placeKey(place), indexEntryCodec, { kind: INDEX.live, body: liveEntry(id, letter) }),
-        this.#put('heldByExpiry', [u32be(letter.expiry), id], placeCodec, place),
+      await this.#table.write([
+        this.#table.put('held', [id], heldLetterCodec, { arrival: place.arrival, letter }),
+        this.#table.put('heldByAddress', placeKey(place), indexEntryCodec, {
+          kind: INDEX.live,
+          body: liveEntry(id, letter),
+        }),
+        this.#table.expires('heldByExpiry', letter.expiry, id),
       ])
       return 'stored'
     })
@@ -129,15 +109,16 @@ export class HeldStore {
 
   /** What is known of the letter already: `gone` where its tombstone is here, `known` where it is itself. */
   async stateOf(id: Uint8Array, letter: Letter): Promise<'known' | 'gone' | undefined> {
-    return this.#queue.run(toHex(id), () => this.#stateFor(id, letter))
+    return this.#table.alone(id, () => this.#stateFor(id, letter))
   }
 
   async #stateFor(id: Uint8Array, letter: Letter): Promise<'known' | 'gone' | undefined> {
-    const keys = [bucketKey('tombstones', id), bucketKey('held', id)] as const
-    const [grave, stored] = await this.#db.getMany(keys)
-    const tombstone = grave && (await this.#checkedOrDropped(keys[0], heldTombstoneCodec, grave))
+    const [tombstone, held] = await this.#table.getBoth(
+      id,
+      ['tombstones', heldTombstoneCodec],
+      ['held', heldLetterCodec],
+    )
     if (tombstone !== undefined && (await this.#settle(id, tombstone, letter))) return 'gone'
-    const held = stored && (await this.#checkedOrDropped(keys[1], heldLetterCodec, stored))
     return held === undefined ? undefined : 'known'
   }
 
@@ -146,9 +127,9 @@ export class HeldStore {
     if (tombstone.place !== undefined) return true
     const genuine = opens(this.#crypto, letter.commitment, tombstone.preimage)
     this.#orphans--
-    await this.#db.batch([
-      this.#del('tombstones', [id]),
-      this.#del('tombstonesByExpiry', [u32be(tombstone.until), id]),
+    await this.#table.write([
+      this.#table.del('tombstones', [id]),
+      this.#table.del('tombstonesByExpiry', [u32be(tombstone.until), id]),
       ...(genuine ? this.#graveOps(id, tombstone.preimage, letter) : []),
     ])
     return genuine
@@ -175,9 +156,9 @@ export class HeldStore {
   }
 
   async #letter(address: Uint8Array, id: Uint8Array): Promise<HeldLetter | undefined> {
-    const before = this.#corrupt
-    const held = await this.#get('held', [id], heldLetterCodec)
-    if (this.#corrupt > before) await this.#dropIndexEntry(address, id)
+    const before = this.#table.corrupt
+    const held = await this.#table.get('held', [id], heldLetterCodec)
+    if (this.#table.corrupt > before) await this.#dropIndexEntry(address, id)
     return held
   }
 
@@ -198,9 +179,9 @@ export class HeldStore {
 
   /** Removes a letter without a tombstone: only for one that gives way in a full intro box. */
   async evict(address: Uint8Array, id: Uint8Array): Promise<void> {
-    await this.#queue.run(toHex(id), async () => {
+    await this.#table.alone(id, async () => {
       const held = await this.#letter(address, id)
-      if (held !== undefined) await this.#db.batch(this.#removeOps(id, held))
+      if (held !== undefined) await this.#table.write(this.#removeOps(id, held))
       if (held !== undefined) this.usage.removeLetter(factsOf(id, held.letter))
     })
   }
@@ -212,13 +193,13 @@ export class HeldStore {
    * tombstone in case it comes. Never gated by quotas. `refused` means that the preimage is wrong.
    */
   async bury(id: Uint8Array, preimage: Uint8Array, nowMs: number): Promise<BuryOutcome> {
-    return this.#queue.run(toHex(id), async () => {
-      const known = await this.#get('tombstones', [id], heldTombstoneCodec)
+    return this.#table.alone(id, async () => {
+      const known = await this.#table.get('tombstones', [id], heldTombstoneCodec)
       if (known?.place !== undefined) return 'known'
-      const held = await this.#get('held', [id], heldLetterCodec)
+      const held = await this.#table.get('held', [id], heldLetterCodec)
       if (held === undefined) return this.#buryAhead(id, preimage, known, nowMs)
       if (!opens(this.#crypto, held.letter.commitment, preimage)) return 'refused'
-      await this.#db.batch([...this.#removeOps(id, held), ...this.#graveOps(id, preimage, held.letter)])
+      await this.#table.write([...this.#removeOps(id, held), ...this.#graveOps(id, preimage, held.letter)])
       this.usage.removeLetter(factsOf(id, held.letter))
       return 'buried'
     })
@@ -233,9 +214,9 @@ export class HeldStore {
     if (known === undefined && this.#orphans >= ORPHANS_MAX) return 'ignored'
     const until = known?.until ?? Math.ceil(nowMs / HOUR_MS) + ORPHAN_HOURS
     if (known === undefined) this.#orphans++
-    await this.#db.batch([
-      this.#put('tombstones', [id], heldTombstoneCodec, { preimage, until, place: undefined }),
-      { type: 'put', key: bucketKey('tombstonesByExpiry', u32be(until), id), value: NOTHING },
+    await this.#table.write([
+      this.#table.put('tombstones', [id], heldTombstoneCodec, { preimage, until, place: undefined }),
+      this.#table.expires('tombstonesByExpiry', until, id),
     ])
     return 'buried'
   }
@@ -244,9 +225,9 @@ export class HeldStore {
     const until = letter.expiry + TOMBSTONE_EXTRA_HOURS
     const place = { address: letter.address, arrival: this.#nextArrival() }
     return [
-      this.#put('tombstones', [id], heldTombstoneCodec, { preimage, until, place }),
-      { type: 'put', key: bucketKey('tombstonesByExpiry', u32be(until), id), value: NOTHING },
-      this.#put('heldByAddress', placeKey(place), indexEntryCodec, {
+      this.#table.put('tombstones', [id], heldTombstoneCodec, { preimage, until, place }),
+      this.#table.expires('tombstonesByExpiry', until, id),
+      this.#table.put('heldByAddress', placeKey(place), indexEntryCodec, {
         kind: INDEX.dead,
         body: { id, expiry: letter.expiry, preimage },
       }),
@@ -255,153 +236,62 @@ export class HeldStore {
 
   #removeOps(id: Uint8Array, held: HeldLetter): StoreOp[] {
     return [
-      this.#del('held', [id]),
-      this.#del('heldByAddress', placeKey({ address: held.letter.address, arrival: held.arrival })),
-      this.#del('heldByExpiry', [u32be(held.letter.expiry), id]),
+      this.#table.del('held', [id]),
+      this.#table.del('heldByAddress', placeKey({ address: held.letter.address, arrival: held.arrival })),
+      this.#table.del('heldByExpiry', [u32be(held.letter.expiry), id]),
     ]
-  }
-
-  // --- cards
-
-  /** The card at `key`, if it is still in force. */
-  async getCard(key: Uint8Array, nowMs: number): Promise<CardRecord | undefined> {
-    const record = await this.#get('cards', [key], cardRecordCodec)
-    return record === undefined || cardExpiryMs(record) <= nowMs ? undefined : record
-  }
-
-  /** The highest version ever accepted for `key`, also of a card that has run out. Waits for one that is being written. */
-  async cardNumber(key: Uint8Array): Promise<CardNumber | undefined> {
-    return this.#queue.run(toHex(key), () => this.#cardNumber(key))
-  }
-
-  async #cardNumber(key: Uint8Array): Promise<CardNumber | undefined> {
-    return this.#get('cardNumbers', [key], cardNumberCodec)
-  }
-
-  /** Keeps a card that was found to be good, unless a higher version was ever here. */
-  async putCard(record: CardRecord, nowMs: number): Promise<CardOutcome> {
-    const key = cardKey(this.#crypto, record)
-    return this.#queue.run(toHex(key), async () => {
-      const version = cardVersion(this.#crypto, record)
-      const known = await this.#cardNumber(key)
-      const order = known === undefined ? 1 : compareVersions(version, known)
-      if (order < 0) return 'stale'
-      if (order === 0 && known !== undefined && known.bytes > 0) return 'known'
-      const bytes = encode(cardRecordCodec, record).length
-      const expiryHour = Math.ceil(cardExpiryMs(record) / HOUR_MS)
-      const until = Math.ceil(nowMs / HOUR_MS) + VERSION_MEMORY_HOURS
-      await this.#db.batch([
-        this.#put('cards', [key], cardRecordCodec, record),
-        this.#put('cardNumbers', [key], cardNumberCodec, { ...version, bytes, expiryHour, until }),
-        { type: 'put', key: bucketKey('cardsByExpiry', u32be(expiryHour), key), value: NOTHING },
-        { type: 'put', key: bucketKey('cardsByExpiry', u32be(until), key), value: NOTHING },
-      ])
-      this.usage.addCardBytes(bytes - (known?.bytes ?? 0))
-      return 'stored'
-    })
   }
 
   // --- expiry
 
-  /** Removes what has run out: letters, tombstones a day later, cards; and the memory of versions in the end. */
+  /** Removes what has run out: letters, tombstones a day later, cards. */
   async sweep(nowMs: number): Promise<SweepResult> {
     const before = this.usage.bytes
-    const letters = await this.#sweep('heldByExpiry', nowMs, (id) => this.#expireLetter(id, nowMs))
-    const tombstones = await this.#sweep('tombstonesByExpiry', nowMs, (id) => this.#expireTombstone(id, nowMs))
-    const cards = await this.#sweep('cardsByExpiry', nowMs, (key) => this.#expireCard(key, nowMs))
-    if (before - this.usage.bytes >= COMPACT_BYTES) await this.#compact()
+    const letters = await this.#table.sweep('heldByExpiry', nowMs, (id) => this.#expireLetter(id, nowMs))
+    const tombstones = await this.#table.sweep('tombstonesByExpiry', nowMs, (id) => this.#expireTombstone(id, nowMs))
+    const cards = await this.cards.sweep(nowMs)
+    if (before - this.usage.bytes >= COMPACT_BYTES) await this.#table.compact(LARGE_BUCKETS)
     return { letters, tombstones, cards }
   }
 
-  /** Runs `expire` for each entry of an expiry index whose hour has come; it answers whether something went. */
-  async #sweep(bucket: BucketName, nowMs: number, expire: (id: Uint8Array) => Promise<boolean>): Promise<number> {
-    const lt = bucketKey(bucket, u32be(Math.floor(nowMs / HOUR_MS) + 1))
-    let count = 0
-    for (;;) {
-      const keys: Uint8Array[] = []
-      for await (const key of this.#db.keys({ gte: bucketRange(bucket).gte, lt, limit: SWEEP_BATCH }))
-        keys.push(key.slice())
-      const gone = await Promise.all(
-        keys.map((key) => this.#queue.run(toHex(key.subarray(5)), () => expire(key.slice(5)))),
-      )
-      count += gone.filter(Boolean).length
-      await this.#db.batch(keys.map((key) => ({ type: 'del', key })))
-      if (keys.length < SWEEP_BATCH) return count
-    }
-  }
-
   async #expireLetter(id: Uint8Array, nowMs: number): Promise<boolean> {
-    const held = await this.#get('held', [id], heldLetterCodec)
+    const held = await this.#table.get('held', [id], heldLetterCodec)
     if (held === undefined || !hourPassed(held.letter.expiry, nowMs)) return false
-    await this.#db.batch(this.#removeOps(id, held))
+    await this.#table.write(this.#removeOps(id, held))
     this.usage.removeLetter(factsOf(id, held.letter))
     return true
   }
 
   async #expireTombstone(id: Uint8Array, nowMs: number): Promise<boolean> {
-    const tombstone = await this.#get('tombstones', [id], heldTombstoneCodec)
+    const tombstone = await this.#table.get('tombstones', [id], heldTombstoneCodec)
     if (tombstone === undefined || !hourPassed(tombstone.until, nowMs)) return false
-    const ops = [this.#del('tombstones', [id])]
+    const ops = [this.#table.del('tombstones', [id])]
     if (tombstone.place === undefined) this.#orphans--
-    else ops.push(this.#del('heldByAddress', placeKey(tombstone.place)))
-    await this.#db.batch(ops)
+    else ops.push(this.#table.del('heldByAddress', placeKey(tombstone.place)))
+    await this.#table.write(ops)
     return true
-  }
-
-  async #expireCard(key: Uint8Array, nowMs: number): Promise<boolean> {
-    const known = await this.#cardNumber(key)
-    if (known === undefined) return false
-    const ops: StoreOp[] = []
-    if (hourPassed(known.until, nowMs)) ops.push(this.#del('cardNumbers', [key]))
-    if (known.bytes > 0 && hourPassed(known.expiryHour, nowMs)) {
-      ops.unshift(this.#del('cards', [key]))
-      if (ops.length === 1) ops.push(this.#put('cardNumbers', [key], cardNumberCodec, { ...known, bytes: 0 }))
-      this.usage.addCardBytes(-known.bytes)
-    }
-    await this.#db.batch(ops)
-    return ops.length > 0
-  }
-
-  async #compact(): Promise<void> {
-    for (const bucket of ['held', 'heldByAddress', 'heldByExpiry', 'cards'] as const) {
-      await this.#db.compact(bucketRange(bucket))
-    }
   }
 
   // --- inside
 
   async #rebuild(): Promise<void> {
-    let highest = 0
-    for await (const { place, entry } of this.#allEntries()) {
-      highest = Math.max(highest, place.arrival)
-      if (entry?.kind === INDEX.live) this.usage.addLetter({ ...entry.body, address: place.address })
+    for await (const [key, entry] of this.#table.walk(bucketRange('heldByAddress'), indexEntryCodec)) {
+      const { address, arrival } = placeOf(key)
+      this.#arrival = Math.max(this.#arrival, arrival)
+      if (entry.kind === INDEX.live) this.usage.addLetter({ ...entry.body, address })
     }
-    this.#arrival = highest
-    for await (const [key, value] of this.#db.iterate(bucketRange('tombstones'))) {
-      const tombstone = await this.#checkedOrDropped(key, heldTombstoneCodec, value)
-      if (tombstone !== undefined && tombstone.place === undefined) this.#orphans++
+    for await (const [, tombstone] of this.#table.walk(bucketRange('tombstones'), heldTombstoneCodec)) {
+      if (tombstone.place === undefined) this.#orphans++
     }
-    for await (const [key, value] of this.#db.iterate(bucketRange('cardNumbers'))) {
-      const known = await this.#checkedOrDropped(key, cardNumberCodec, value)
-      if (known !== undefined) this.usage.addCardBytes(known.bytes)
-    }
-  }
-
-  async *#allEntries(): AsyncGenerator<{ place: Place; entry: IndexEntry | undefined }> {
-    for await (const [key, value] of this.#db.iterate(bucketRange('heldByAddress'))) {
-      yield { place: placeOf(key), entry: await this.#checkedOrDropped(key, indexEntryCodec, value) }
-    }
+    await this.cards.rebuild()
   }
 
   async *#entries(address: Uint8Array, from: number): AsyncGenerator<{ arrival: number; entry: IndexEntry }> {
     if (from > ARRIVAL_MAX) return
-    const range = {
-      gte: bucketKey('heldByAddress', address, u32be(from)),
-      lt: bucketRange('heldByAddress', address).lt,
-    }
-    for await (const [key, value] of this.#db.iterate(range)) {
-      const entry = await this.#checkedOrDropped(key, indexEntryCodec, value)
-      if (entry !== undefined) yield { arrival: placeOf(key).arrival, entry }
+    const { lt } = bucketRange('heldByAddress', address)
+    const range = { gte: bucketKey('heldByAddress', address, u32be(from)), lt }
+    for await (const [key, entry] of this.#table.walk(range, indexEntryCodec)) {
+      yield { arrival: placeOf(key).arrival, entry }
     }
   }
 
@@ -409,7 +299,7 @@ export class HeldStore {
   async #dropIndexEntry(address: Uint8Array, id: Uint8Array): Promise<void> {
     for await (const { arrival, entry } of this.#entries(address, 0)) {
       if (entry.kind !== INDEX.live || toHex(entry.body.id) !== toHex(id)) continue
-      await this.#db.batch([this.#del('heldByAddress', placeKey({ address, arrival }))])
+      await this.#table.write([this.#table.del('heldByAddress', placeKey({ address, arrival }))])
       this.usage.removeLetter({ ...entry.body, address })
       return
     }
@@ -419,32 +309,8 @@ export class HeldStore {
     this.#arrival++
     return this.#arrival
   }
-
-  #put<T>(bucket: BucketName, parts: readonly Uint8Array[], codec: Codec<T>, value: T): StoreOp {
-    const key = bucketKey(bucket, ...parts)
-    return { type: 'put', key, value: withChecksum(this.#crypto, key, codec, value) }
-  }
-
-  #del(bucket: BucketName, parts: readonly Uint8Array[]): StoreOp {
-    return { type: 'del', key: bucketKey(bucket, ...parts) }
-  }
-
-  async #get<T>(bucket: BucketName, parts: readonly Uint8Array[], codec: Codec<T>): Promise<T | undefined> {
-    const key = bucketKey(bucket, ...parts)
-    const value = await this.#db.get(key)
-    return value === undefined ? undefined : this.#checkedOrDropped(key, codec, value)
-  }
-
-  async #checkedOrDropped<T>(key: Uint8Array, codec: Codec<T>, value: Uint8Array): Promise<T | undefined> {
-    const result = checked(this.#crypto, key, codec, value)
-    if (result !== undefined) return result
-    this.#corrupt++
-    await this.#db.batch([{ type: 'del', key }])
-    return undefined
-  }
 }
 
-const NOTHING = new Uint8Array(0)
 const admitted = async (): Promise<undefined> => undefined
 
 function placeKey(place: Place): [Uint8Array, Uint8Array] {

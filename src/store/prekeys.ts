@@ -25,13 +25,12 @@ export const ownKemPrekeyCodec = struct({
 })
 export type OwnKemPrekey = Coded<typeof ownKemPrekeyCodec>
 
-/** Made but in no card · a leaf of the published pool · given out by the device itself. Used ones are deleted. */
-export const ONE_TIME_STATE = { fresh: 1, published: 2, served: 3 } as const
 export const ownOneTimePrekeyCodec = struct({
   version: constant(1),
   id: u32,
   secret: fixed(32),
   kemSeed: fixed(64),
+  /** 1: made but in no card · 2: a leaf of the published pool · 3: given out by the device itself. Used ones are deleted. */
   state: oneOf(1, 2, 3),
   createdAt: u64,
 })

@@ -83,7 +83,6 @@ export type Conversation = Coded<typeof conversationCodec>
 
 /** A step of an outbox item's life, for `msg why`. Code first, what it was about second; no secrets. */
 export const traceCodec = struct({ at: u64, event: text(40), detail: text(120) })
-export type Trace = Coded<typeof traceCodec>
 
 /**
  * One envelope for one device until that device's own receipt: the plain content first, then, once encrypted, the bytes

@@ -203,7 +203,6 @@ export const deviceIdentityCodec = struct({
   signingKey: hybridPublicKeyCodec,
   identityKey: fixed(X25519_BYTES),
 })
-export type DeviceIdentity = Coded<typeof deviceIdentityCodec>
 
 /** All that the secret of a session is bound to. Every field has a fixed length; an absent one-time key is zeros. */
 export const transcriptCodec = struct({
@@ -220,4 +219,3 @@ export const transcriptCodec = struct({
   kemCiphertext: fixed(KEM_1024_CIPHERTEXT_BYTES),
   ephemeral: fixed(X25519_BYTES),
 })
-export type Transcript = Coded<typeof transcriptCodec>

@@ -54,7 +54,6 @@ export const policyBodyCodec = struct({
   stampBits: u8,
   lanes: list(fixed(16), POLICY_LANES, POLICY_LANES),
 })
-export type PolicyBody = Coded<typeof policyBodyCodec>
 export const POLICY_LABEL = 'sotto mailbox policy v1'
 
 /** ML-DSA-44 by the epoch key. About 7.9 KB. */

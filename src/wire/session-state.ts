@@ -97,7 +97,6 @@ export const initialCodec = struct({
   hash: fixed(32),
   prefix: optional(fixed(INITIAL_PREFIX_BYTES)),
 })
-export type Initial = Coded<typeof initialCodec>
 
 export const partyCodec = struct({ accountId: fixed(32), deviceId: fixed(16) })
 export type Party = Coded<typeof partyCodec>

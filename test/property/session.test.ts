@@ -33,6 +33,9 @@ import {
   textOf,
 } from '../unit/protocol/session-fixtures.ts'
 
+/** A schedule that fails is made smaller for at most this long. */
+const SHRINK_MS_MAX = 20_000
+
 type Who = 'a' | 'b'
 type Picked = 'deliver' | 'duplicate' | 'drop' | 'acknowledge'
 type Plain = 'send' | 'restart' | 'keep' | 'restore'
@@ -180,7 +183,7 @@ test('E2-24 E2-26 E2-44 E2-48 E2-57 I1c whatever the network does, each delivere
     fc.property(fc.nat(), schedule([]), (seed, steps) => {
       run(seed, true, steps)
     }),
-    { numRuns: 60, seed: SEED },
+    { numRuns: 60, seed: SEED, interruptAfterTimeLimit: SHRINK_MS_MAX },
   )
 })
 
@@ -189,7 +192,7 @@ test('I9 E2-47 with states restored from before, no key and nonce repeats and no
     fc.property(fc.nat(), schedule(rollbacks), (seed, steps) => {
       run(seed, false, steps)
     }),
-    { numRuns: 60, seed: SEED },
+    { numRuns: 60, seed: SEED, interruptAfterTimeLimit: SHRINK_MS_MAX },
   )
 })
 

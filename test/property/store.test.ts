@@ -180,6 +180,8 @@ function newMessage(contact: Uint8Array, order: number, outgoing: boolean, now: 
     sentAt: now,
     committedAt: now,
     status: outgoing ? MESSAGE_STATUS.queued : MESSAGE_STATUS.delivered,
-    path: 0, receipts: 0, readAt: 0,
+    path: 0,
+    receipts: 0,
+    readAt: 0,
   }
 }

@@ -14,6 +14,7 @@ import type {
   StatusView,
   WhyView,
 } from '../../src/api/application.ts'
+import { WRITE_QUORUM } from '../../src/protocol/replicas.ts'
 import { callApi } from './local-api.ts'
 import { Reaper } from './reaper.ts'
 
@@ -203,6 +204,9 @@ export class Daemon {
   async createIdentity(): Promise<IdentityView> {
     const made = await this.api<{ identity: IdentityView }>('POST', '/identity', { passphrase: PASSPHRASE })
     await this.ready()
+    await until(`${this.name} is published`, async () => {
+      return (await this.api<{ receipts: number }>('POST', '/identity/publish')).receipts >= WRITE_QUORUM
+    })
     return made.identity
   }
 

@@ -21,7 +21,7 @@ export async function ownRecords(context: Pick<AccountContext, 'database'>, vaul
 
 /** The account as the other services see it. */
 export function unlockedAccount({ own, device }: OwnRecords): UnlockedAccount {
-  const { deviceId, certificate, signingSeeds, identitySecret, mailboxSeed, introSeed } = device
+  const { deviceId, certificate, signingSeeds, identitySecret, mailboxSeed, introSeed, createdAt } = device
   return {
     accountId: own.accountId,
     account: own.card.body.account,
@@ -31,5 +31,6 @@ export function unlockedAccount({ own, device }: OwnRecords): UnlockedAccount {
     identitySecret,
     mailboxSeed,
     introSeed,
+    createdAt,
   }
 }

@@ -20,6 +20,8 @@ export interface UnlockedAccount {
   readonly identitySecret: Uint8Array
   readonly mailboxSeed: Uint8Array
   readonly introSeed: Uint8Array
+  /** When this device's seeds were made, ms. */
+  readonly createdAt: number
 }
 
 /** Files of a home that are sealed under the passphrase. */

@@ -6,12 +6,7 @@ import type { Rng } from '../../lib/rng.ts'
 import type { AccountCard } from '../../wire/card.ts'
 import { encode } from '../../wire/codec.ts'
 import type { Codec } from '../../wire/codec.ts'
-import {
-  CONTENT_KIND,
-  contactAcceptBodyCodec,
-  contactRequestBodyCodec,
-  grantBodyCodec,
-} from '../../wire/content.ts'
+import { CONTENT_KIND, contactAcceptBodyCodec, contactRequestBodyCodec, grantBodyCodec } from '../../wire/content.ts'
 import type { Grant } from '../../wire/content.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
 import type { Contacts as ContactRecords } from '../../store/contacts.ts'
@@ -77,7 +72,7 @@ export class Contacts {
   }
 
   async get(accountId: Uint8Array): Promise<Contact | undefined> {
-    return await this.#c.store.contacts.get(accountId)
+    return this.#c.store.contacts.get(accountId)
   }
 
   async require(accountId: Uint8Array): Promise<Contact> {
@@ -87,7 +82,7 @@ export class Contacts {
   }
 
   async all(): Promise<readonly Contact[]> {
-    return await this.#c.store.contacts.list()
+    return this.#c.store.contacts.list()
   }
 
   /** Asks someone to become a contact: pins the card as found, and sends the request to each device. */
@@ -113,7 +108,9 @@ export class Contacts {
       const asked = await this.require(accountId)
       if (asked.state !== CONTACT_STATE.incoming) throw new ConflictError('there is no request to accept')
       const accepted: Contact = { ...asked, state: CONTACT_STATE.accepted, name: name ?? asked.name }
-      const said = this.#say(accepted, CONTENT_KIND.contactAccept, contactAcceptBodyCodec, { grant: this.#grant(accepted) })
+      const said = this.#say(accepted, CONTENT_KIND.contactAccept, contactAcceptBodyCodec, {
+        grant: this.#grant(accepted),
+      })
       return this.#change(accepted, said.ops, 'contact:accepted', said.added)
     })
     this.#c.onLanesChanged()
@@ -135,9 +132,14 @@ export class Contacts {
     const contact = await this.#c.journal.commit(async () => {
       const blocked = await this.require(accountId)
       if (blocked.state !== CONTACT_STATE.blocked) throw new ConflictError('this contact is not blocked')
-      const state = blocked.devices.some(({ grant }) => grant !== undefined) ? CONTACT_STATE.accepted : CONTACT_STATE.incoming
+      const state = blocked.devices.some(({ grant }) => grant !== undefined)
+        ? CONTACT_STATE.accepted
+        : CONTACT_STATE.incoming
       const open: Contact = { ...blocked, state, laneNumber: blocked.laneNumber + 1 }
-      const said = state === CONTACT_STATE.accepted ? this.#say(open, CONTENT_KIND.grant, grantBodyCodec, { grant: this.#grant(open) }) : undefined
+      const said =
+        state === CONTACT_STATE.accepted
+          ? this.#say(open, CONTENT_KIND.grant, grantBodyCodec, { grant: this.#grant(open) })
+          : undefined
       return this.#change(open, said?.ops ?? [], 'contact:unblocked', said?.added)
     })
     this.#c.onLanesChanged()
@@ -159,7 +161,7 @@ export class Contacts {
   }
 
   async rename(accountId: Uint8Array, input: { name?: string; favourite?: boolean }): Promise<Contact> {
-    return await this.#update(accountId, 'contact:updated', (contact) => ({
+    return this.#update(accountId, 'contact:updated', (contact) => ({
       ...contact,
       name: input.name ?? contact.name,
       favourite: input.favourite ?? contact.favourite,
@@ -168,7 +170,10 @@ export class Contacts {
 
   /** The user has compared the safety number (or takes that back). */
   async setVerified(accountId: Uint8Array, verified: boolean): Promise<Contact> {
-    return await this.#update(accountId, verified ? 'contact:verified' : 'contact:unverified', (contact) => ({ ...contact, verified }))
+    return this.#update(accountId, verified ? 'contact:verified' : 'contact:unverified', (contact) => ({
+      ...contact,
+      verified,
+    }))
   }
 
   /**
@@ -176,7 +181,7 @@ export class Contacts {
    * devices on it have to be got to know.
    */
   async acceptChange(accountId: Uint8Array): Promise<Contact> {
-    return await this.#c.journal.commit(async () => {
+    return this.#c.journal.commit(async () => {
       const contact = await this.require(accountId)
       const { changed } = contact
       if (changed === undefined) throw new ConflictError('the keys of this contact did not change')
@@ -185,7 +190,15 @@ export class Contacts {
         return { deviceId, prekeys: undefined, prekeysAt: 0, grant: known?.grant, grantSent: 0 }
       })
       const pinnedAt = this.#c.clock.now()
-      const next: Contact = { ...contact, pinned: changed, changed: undefined, verified: false, pinnedAt, checkedAt: 0, devices }
+      const next: Contact = {
+        ...contact,
+        pinned: changed,
+        changed: undefined,
+        verified: false,
+        pinnedAt,
+        checkedAt: 0,
+        devices,
+      }
       return this.#change(next, await this.#c.sessions.setSuspended(accountId, false), 'contact:change-accepted')
     })
   }
@@ -198,7 +211,12 @@ export class Contacts {
         const due = contact?.devices.some(({ grantSent }) => grantSent < before) ?? false
         if (contact?.state !== CONTACT_STATE.accepted || !due) return { ops: [], facts: [], result: undefined }
         const said = this.#say(contact, CONTENT_KIND.grant, grantBodyCodec, { grant: this.#grant(contact) })
-        return { ops: [...said.ops, ...this.#c.store.contacts.put(said.contact)], facts: [], result: undefined, done: said.added }
+        return {
+          ops: [...said.ops, ...this.#c.store.contacts.put(said.contact)],
+          facts: [],
+          result: undefined,
+          done: said.added,
+        }
       })
     }
   }
@@ -210,7 +228,7 @@ export class Contacts {
   }
 
   async #update(accountId: Uint8Array, fact: string, change: (contact: Contact) => Contact): Promise<Contact> {
-    return await this.#c.journal.commit(async () => this.#change(change(await this.require(accountId)), [], fact))
+    return this.#c.journal.commit(async () => this.#change(change(await this.require(accountId)), [], fact))
   }
 
   #change(contact: Contact, ops: readonly StoreOp[], type: string, done?: () => void): Change<Contact> {
@@ -226,7 +244,12 @@ export class Contacts {
     return this.#c.grants.for(contact, this.#c.clock.now())
   }
 
-  #say<T>(contact: Contact, kind: number, codec: Codec<T>, body: T): { ops: readonly StoreOp[]; added: () => void; contact: Contact } {
+  #say<T>(
+    contact: Contact,
+    kind: number,
+    codec: Codec<T>,
+    body: T,
+  ): { ops: readonly StoreOp[]; added: () => void; contact: Contact } {
     const now = this.#c.clock.now()
     const { ops, added } = this.#c.outbox.enqueue({
       id: this.#c.rng.bytes(16),
@@ -237,7 +260,11 @@ export class Contacts {
       devices: contact.devices.map(({ deviceId }) => deviceId),
       quiet: true,
     })
-    return { ops, added, contact: { ...contact, devices: contact.devices.map((device) => ({ ...device, grantSent: now })) } }
+    return {
+      ops,
+      added,
+      contact: { ...contact, devices: contact.devices.map((device) => ({ ...device, grantSent: now })) },
+    }
   }
 
   #requested(wanted: NewContact): Contact {

@@ -17,7 +17,10 @@ export interface ContactHandlerComponents {
   readonly store: { readonly contacts: ContactRecords }
   readonly clock: Clock
   /** Ops that drop our own request from the outbox, and what makes waiting messages go. */
-  readonly outbox: { dropOps(contact: Uint8Array, kinds?: readonly number[]): readonly StoreOp[]; hurry(contact: Uint8Array): void }
+  readonly outbox: {
+    dropOps(contact: Uint8Array, kinds?: readonly number[]): readonly StoreOp[]
+    hurry(contact: Uint8Array): void
+  }
   readonly onLanesChanged: () => void
 }
 
@@ -25,7 +28,7 @@ const NOTHING: Handled = { ops: [], facts: [] }
 
 export function contactHandlers(c: ContactHandlerComponents): Readonly<Record<number, Handler>> {
   return {
-    [CONTENT_KIND.contactRequest]: async (incoming) => await onRequest(c, incoming),
+    [CONTENT_KIND.contactRequest]: async (incoming) => onRequest(c, incoming),
     [CONTENT_KIND.contactAccept]: async (incoming) => onAccept(c, incoming),
     [CONTENT_KIND.grant]: async (incoming) => onGrant(c, incoming),
   }
@@ -35,7 +38,7 @@ async function onRequest(c: ContactHandlerComponents, incoming: Incoming): Promi
   const { contact, body } = incoming
   if (body.kind !== CONTENT_KIND.contactRequest) return NOTHING
   const { grant, note } = body.body
-  if (contact === undefined) return await onStranger(c, incoming, grant, note)
+  if (contact === undefined) return onStranger(c, incoming, grant, note)
   const updated = withGrant(c, contact, incoming, grant)
   // Both asked: that is an agreement. Asking again after one only brings a newer grant.
   if (contact.state === CONTACT_STATE.requested) return becameAccepted(c, updated)
@@ -43,7 +46,12 @@ async function onRequest(c: ContactHandlerComponents, incoming: Incoming): Promi
   return { ops: c.store.contacts.put(again), facts: [] }
 }
 
-async function onStranger(c: ContactHandlerComponents, incoming: Incoming, grant: Grant, note: string): Promise<Handled> {
+async function onStranger(
+  c: ContactHandlerComponents,
+  incoming: Incoming,
+  grant: Grant,
+  note: string,
+): Promise<Handled> {
   const pending = (await c.store.contacts.list()).filter(({ state }) => state === CONTACT_STATE.incoming)
   if (pending.length >= PENDING_REQUESTS_MAX) return NOTHING
   const now = c.clock.now()

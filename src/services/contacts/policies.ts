@@ -87,7 +87,7 @@ export class Policies implements Startable {
     try {
       const number = await this.#nextNumber()
       const plans = await this.#c.plans()
-      const done = await Promise.all(plans.map(async (plan) => await this.#c.publish(plan, number, this.#abort.signal)))
+      const done = await Promise.all(plans.map(async (plan) => this.#c.publish(plan, number, this.#abort.signal)))
       if (done.every(Boolean)) {
         this.#attempt = 0
         return
@@ -101,7 +101,7 @@ export class Policies implements Startable {
 
   /** A number is on disk before anyone sees it. */
   async #nextNumber(): Promise<number> {
-    return await this.#c.journal.commit(async () => {
+    return this.#c.journal.commit(async () => {
       const device = await this.#c.store.devices.own()
       if (device === undefined) throw new StorageError('the device is not in the store')
       const policyNumber = device.policyNumber + 1

@@ -71,13 +71,13 @@ export class Conversations {
 
   /** Adds an outgoing message. Throws ConflictError for an id that is taken. */
   async outgoingOps(draft: Draft): Promise<Part & { message: Message }> {
-    return await this.#add(draft, true)
+    return this.#add(draft, true)
   }
 
   /** Adds an incoming message, or nothing where it is there already. */
   async incomingOps(draft: Draft): Promise<Part> {
     if ((await this.#store.messages.get(draft.id)) !== undefined) return { ops: [], facts: [] }
-    return await this.#add(draft, false)
+    return this.#add(draft, false)
   }
 
   /**
@@ -108,7 +108,7 @@ export class Conversations {
     upTo: Uint8Array | undefined,
     receipts: (ids: readonly Uint8Array[]) => readonly StoreOp[],
   ): Promise<number> {
-    return await this.#journal.commit(async () => {
+    return this.#journal.commit(async () => {
       const conversation = await this.#conversation(contact)
       const limit = upTo === undefined ? conversation.lastOrder : (await this.require(upTo)).order
       const messages = await this.#store.messages.page(contact, { before: limit + 1, limit: MARK_READ_MAX })
@@ -128,7 +128,7 @@ export class Conversations {
   }
 
   async find(id: Uint8Array): Promise<Message | undefined> {
-    return await this.#store.messages.get(id)
+    return this.#store.messages.get(id)
   }
 
   async require(id: Uint8Array): Promise<Message> {
@@ -139,11 +139,11 @@ export class Conversations {
 
   /** Newest first. */
   async page(contact: Uint8Array, options: { before?: number; limit: number }): Promise<readonly Message[]> {
-    return await this.#store.messages.page(contact, options)
+    return this.#store.messages.page(contact, options)
   }
 
   async all(): Promise<readonly Conversation[]> {
-    return await this.#store.conversations.all()
+    return this.#store.conversations.all()
   }
 
   async #add(draft: Draft, outgoing: boolean): Promise<Part & { message: Message }> {

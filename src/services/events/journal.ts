@@ -32,9 +32,9 @@ export interface JournalStore {
   batch(ops: readonly StoreOp[], options: { readonly generation: number }): Promise<void>
   readonly generation: number
   readonly events: {
-    /** Number of the newest event, 0 where there is none. */
+    /** Number of the newest event on the disk, 0 where there is none. */
     last(): number
-    /** Ops that write the events under the numbers after {@link last}. */
+    /** Ops that write the events under the next numbers. */
     append(events: readonly Omit<StoredEvent, 'number'>[]): { ops: readonly StoreOp[]; last: number }
   }
 }

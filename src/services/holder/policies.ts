@@ -28,7 +28,7 @@ export class Policies {
     const key = toHex(address)
     const cached = this.#cache.get(key)
     if (cached !== undefined) return cached
-    const record = await this.#deps.held.getCard(address, this.#deps.clock.now())
+    const record = await this.#deps.held.cards.get(address, this.#deps.clock.now())
     if (record?.kind !== CARD_KIND.policy) return undefined
     const policy = { lanes: laneSet(record.body), stampBits: record.body.body.stampBits }
     this.#cache.set(key, policy)

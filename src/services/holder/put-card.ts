@@ -23,7 +23,7 @@ export async function putCard(desk: CardDesk, caller: HolderCaller, record: Card
   if (!cardExpiryAllowed(record, now)) return outcome(HOLDER_STATUS.expired, key)
   if (!desk.quotas.takePut(caller, bytes)) return outcome(HOLDER_STATUS.rate, key)
   const version = cardVersion(desk.crypto, record)
-  const known = await desk.held.cardNumber(key)
+  const known = await desk.held.cards.version(key)
   const order = known === undefined ? 1 : compareVersions(version, known)
   if (order < 0) return outcome(HOLDER_STATUS.stale, key)
   if (order === 0 && known !== undefined && known.bytes > 0) return receiptFor(desk, version.hash, key)
@@ -34,7 +34,7 @@ export async function putCard(desk: CardDesk, caller: HolderCaller, record: Card
 
 async function store(desk: CardDesk, record: CardRecord, key: Uint8Array, hash: Uint8Array): Promise<Outcome> {
   try {
-    const result = await desk.held.putCard(record, desk.clock.now())
+    const result = await desk.held.cards.put(record, desk.clock.now())
     if (record.kind === CARD_KIND.policy) desk.policies.forget(key)
     return result === 'stale' ? outcome(HOLDER_STATUS.stale, key) : receiptFor(desk, hash, key)
   } catch (error) {
@@ -45,7 +45,7 @@ async function store(desk: CardDesk, record: CardRecord, key: Uint8Array, hash: 
 }
 
 export async function getCard(desk: HolderDeps, key: Uint8Array): Promise<Outcome> {
-  const record = await desk.held.getCard(key, desk.clock.now())
+  const record = await desk.held.cards.get(key, desk.clock.now())
   if (record === undefined) return outcome(HOLDER_STATUS.notFound, key)
   return outcome(HOLDER_STATUS.ok, key, { kind: ANSWER_KIND.card, body: record })
 }

@@ -1,5 +1,5 @@
 /** PUT: a letter is checked in the order of what the checks cost, stored and synced, and then receipted. */
-import { fromHex, toHex } from '../../lib/bytes.ts'
+import { toHex } from '../../lib/bytes.ts'
 import { StorageError } from '../../lib/errors.ts'
 import { HOLDER_STATUS } from '../../wire/holder.ts'
 import type { HolderStatus } from '../../wire/holder.ts'
@@ -95,7 +95,7 @@ async function stampRefusal(
 async function store(desk: LetterDesk, id: Uint8Array, letter: Letter, proof: PutProof): Promise<Outcome> {
   const facts = factsOf(id, letter)
   let reserved = false
-  let loser: string | undefined
+  let loser: Uint8Array | undefined
   let result: PutOutcome | HolderStatus | undefined
   const admit = async (): Promise<HolderStatus | undefined> => {
     const refusal = await dearRefusal(desk, id, letter, proof)
@@ -115,7 +115,7 @@ async function store(desk: LetterDesk, id: Uint8Array, letter: Letter, proof: Pu
   }
   if (result === 'gone') return outcome(HOLDER_STATUS.gone, letter.address)
   if (typeof result === 'number') return outcome(result, letter.address)
-  if (loser !== undefined) await desk.held.evict(letter.address, fromHex(loser) ?? id)
+  if (loser !== undefined) await desk.held.evict(letter.address, loser)
   if (result === 'stored') desk.subscriptions.publish(letter)
   return receiptFor(desk, id, letter.address)
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
-import { toHex } from '../../lib/bytes.ts'
+import { fromHex, toHex } from '../../lib/bytes.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
 import { sourceNetwork } from '../../protocol/replicas.ts'
 import type { HeldUsage, LetterFacts } from '../../store/held-usage.ts'
@@ -103,14 +103,14 @@ export class Quotas {
   }
 
   /**
-   * Who gives way to a stamped letter: nobody (`undefined`) while there is room, else the id (hex) of the letter with the
+   * Who gives way to a stamped letter: nobody (`undefined`) while there is room, else the id of the letter with the
    * least effort, or `full` where the new one has no more than that.
    */
-  giveWay(facts: LetterFacts): string | 'full' | undefined {
+  giveWay(facts: LetterFacts): Uint8Array | 'full' | undefined {
     const stamped = this.#usage.mailbox(facts.address)?.stamped
     if (stamped === undefined || stamped.size < this.#limits.stampedLetters) return undefined
     const [cheapest, bits] = [...stamped].reduce((least, entry) => (entry[1] < least[1] ? entry : least))
-    return facts.stampBits > bits ? cheapest : 'full'
+    return facts.stampBits > bits ? fromHex(cheapest) : 'full'
   }
 
   /** Counts a letter that is about to be stored. */

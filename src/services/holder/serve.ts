@@ -73,7 +73,7 @@ export class HolderService implements Startable {
         return get(desk, caller, request.body.address, request.body.ids)
       case HOLDER_VERB.tomb:
         return tomb(desk, request.body.tombstones)
-      case HOLDER_VERB.subscribe:
+      default:
         return subscribe(desk, caller, request.body.address)
     }
   }

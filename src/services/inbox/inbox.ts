@@ -23,7 +23,12 @@ export type Source = { readonly kind: 'direct' } | { readonly kind: 'letter' }
 
 /** What became of an envelope. `preimage` acknowledges it, or deletes its letter, to whoever sent it. */
 export type Accepted =
-  | { readonly kind: 'committed'; readonly envelopeId: Uint8Array; readonly preimage: Uint8Array; readonly silent: boolean }
+  | {
+      readonly kind: 'committed'
+      readonly envelopeId: Uint8Array
+      readonly preimage: Uint8Array
+      readonly silent: boolean
+    }
   | { readonly kind: 'refused'; readonly reason: DecryptReason }
 
 export interface SeenStore {
@@ -83,7 +88,7 @@ export class Inbox {
   async accept(envelope: Uint8Array, source: Source): Promise<Accepted> {
     const envelopeId = this.#c.crypto.sha256(envelope)
     try {
-      return await this.#c.journal.commit(async () => await this.#change(envelope, envelopeId, source))
+      return await this.#c.journal.commit(async () => this.#change(envelope, envelopeId, source))
     } catch (error) {
       if (!(error instanceof DecryptError)) throw error
       this.#refused[error.reason]++
@@ -113,7 +118,10 @@ export class Inbox {
     const silent = contact?.state === CONTACT_STATE.blocked
     const handled = content === undefined || silent ? NOTHING : await this.#handle(opened, contact, content)
     const replaced = opened.replaced && !silent ? await this.#c.onReplaced(opened.accountId, opened.deviceId) : []
-    const due = content !== undefined && !silent && handled !== NOTHING ? this.#receipt(contact, content, handled, source) : undefined
+    const due =
+      content !== undefined && !silent && handled !== NOTHING
+        ? this.#receipt(contact, content, handled, source)
+        : undefined
     const preimage = content?.preimage ?? NO_ID
     const seen = this.#c.seen.put(
       envelopeId,
@@ -164,7 +172,7 @@ export class Inbox {
   async #handle(opened: Opened, contact: Contact | undefined, content: Content): Promise<Handled> {
     const body = contentBody(content.kind, content.body)
     if (body === undefined) return NOTHING
-    if (body.kind !== CONTENT_KIND.part) return await this.#dispatch(opened, contact, content, body)
+    if (body.kind !== CONTENT_KIND.part) return this.#dispatch(opened, contact, content, body)
     if (contact?.state !== CONTACT_STATE.accepted && contact?.state !== CONTACT_STATE.requested) return NOTHING
     const part = await this.#c.parts.add(opened.accountId, body.body, this.#c.clock.now())
     if (part.state === 'refused') return NOTHING
@@ -185,6 +193,6 @@ export class Inbox {
     const handler = this.#c.handlers[content.kind] ?? this.#c.handlers[0]
     if (handler === undefined) return NOTHING
     const { accountId, deviceId, prekeys } = opened
-    return await handler({ contact, accountId, deviceId, prekeys, content, body })
+    return handler({ contact, accountId, deviceId, prekeys, content, body })
   }
 }

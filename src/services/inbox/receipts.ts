@@ -102,7 +102,8 @@ export class Receipts implements Startable {
   }
 
   #say(contact: Contact, due: readonly ReceiptDue[]): { ops: readonly StoreOp[]; added: () => void } {
-    const ids = (kind: number): readonly Uint8Array[] => due.filter((entry) => entry.kind === kind).map(({ messageId }) => messageId)
+    const ids = (kind: number): readonly Uint8Array[] =>
+      due.filter((entry) => entry.kind === kind).map(({ messageId }) => messageId)
     return this.#c.outbox.enqueue({
       id: this.#c.rng.bytes(16),
       kind: CONTENT_KIND.receipt,

@@ -103,7 +103,9 @@ export class Collector {
       if (await this.#list(box, peer, signal)) answers++
     })
     const all = Promise.all(lists)
-    await Promise.race([all, this.#grace(signal)])
+    const over = new AbortController()
+    await Promise.race([all, this.#grace(AbortSignal.any([signal, over.signal]))])
+    over.abort()
     await this.#fetchAll(box, zone, signal)
     await all
     await this.#fetchAll(box, zone, signal)

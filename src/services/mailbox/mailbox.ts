@@ -16,6 +16,8 @@ import { Zones } from './zones.ts'
 export interface MailboxParts {
   /** Seeds of the mailboxes that are ours: the device's, and that of its intro box. */
   readonly seeds: readonly Uint8Array[]
+  /** When (ms) the seeds were made. */
+  readonly sinceMs?: number
   readonly burials: BurialStore
   readonly stamps: LetterStamper
   readonly onLetter: LetterHandler
@@ -30,7 +32,7 @@ export class Mailbox implements Startable {
   constructor(deps: MailDeps, parts: MailboxParts) {
     const zones = new Zones(deps)
     const sessions = new OwnerSessions(deps)
-    const keys = new OwnKeys(deps.crypto, deps.profile, parts.seeds)
+    const keys = new OwnKeys(deps.crypto, deps.profile, parts.seeds, parts.sinceMs)
     this.cards = new Cards(deps, zones)
     this.depositor = new Depositor(deps, zones, this.cards, parts.stamps)
     this.tombstones = new TombstoneSender(deps, zones, parts.burials)

@@ -7,17 +7,22 @@ export class OwnKeys {
   readonly #crypto: CryptoProvider
   readonly #profile: EpochProfile
   readonly #seeds: readonly Uint8Array[]
+  readonly #sinceMs: number
   readonly #keys = new Map<string, EpochKey>()
 
-  constructor(crypto: CryptoProvider, profile: EpochProfile, seeds: readonly Uint8Array[]) {
+  /** @param sinceMs when the seeds were made: nobody wrote to the mailboxes of earlier epochs. */
+  constructor(crypto: CryptoProvider, profile: EpochProfile, seeds: readonly Uint8Array[], sinceMs = 0) {
     this.#crypto = crypto
     this.#profile = profile
     this.#seeds = seeds
+    this.#sinceMs = sinceMs
   }
 
   /** Mailboxes in which letters may lie, the running epoch's first. */
   toRead(nowMs: number): EpochKey[] {
-    const epochs = epochsToRead(nowMs, this.#profile)
+    // A day's grace for writers whose clock is behind.
+    const first = epochOf(Math.max(0, Math.min(this.#sinceMs, nowMs) - overlapMs(this.#profile)), this.#profile)
+    const epochs = epochsToRead(nowMs, this.#profile).filter((epoch) => epoch >= first)
     for (const name of this.#keys.keys()) {
       if (!epochs.includes(Number(name.split(':')[1]))) this.#keys.delete(name)
     }

@@ -91,9 +91,10 @@ export class MailboxReader implements Startable {
     do {
       this.#again = false
       try {
+        // Followed first: what comes while the boxes are being listed is pushed.
+        await this.#followAll()
         report = await this.#collector.sweep(signal)
         this.#lastSweep = { at: this.#deps.clock.now(), complete: report.complete }
-        await this.#followAll()
       } catch (error) {
         if (!signal.aborted) this.#deps.log.error('a sweep failed', { error: nameOf(error) })
       }

@@ -2,6 +2,7 @@
  * Writing to the nearest holders: the first five at once, the next of the zone for each that fails, is full or is slow.
  * Nearer peers that an answer names are taken in, so that a stale idea of the zone corrects itself.
  */
+import { nameOf } from '../../lib/errors.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { byDistance, placement, REPLICAS, WRITE_QUORUM, ZONE_SIZE, zoneOf } from '../../protocol/replicas.ts'
 import type { MailDeps } from './deps.ts'
@@ -24,7 +25,7 @@ export interface WalkPlan {
   readonly zone: readonly PeerRecord[]
   /** Peers that are only asked where fewer than W others are left. */
   readonly exclude: readonly string[]
-  /** Must not throw. */
+  /** What it throws counts as a failure of that holder. */
   readonly attempt: (peer: PeerRecord) => Promise<Attempt>
   readonly signal: AbortSignal
 }
@@ -118,14 +119,24 @@ class Walker {
       this.#slow++
       this.#pump()
     })
-    void this.#plan.attempt({ id: candidate.peerId, addresses: candidate.addresses }).then((attempt) => {
+    void this.#attempt(candidate).then((stored) => {
       cancel()
       this.#waiting--
       if (slow) this.#slow--
-      if (attempt.stored) this.#stored++
+      if (stored) this.#stored++
       else this.#failed.add(candidate.peerId)
-      this.#add(attempt.closer)
-      this.#pump()
+      return this.#pump()
     })
+  }
+
+  async #attempt({ peerId, addresses }: Candidate): Promise<boolean> {
+    try {
+      const { stored, closer } = await this.#plan.attempt({ id: peerId, addresses })
+      this.#add(closer)
+      return stored
+    } catch (error) {
+      this.#deps.log.error('an attempt failed', { error: nameOf(error) })
+      return false
+    }
   }
 }

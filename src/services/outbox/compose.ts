@@ -43,7 +43,10 @@ export function pieces(saying: Pick<Saying, 'id' | 'kind' | 'body'>): readonly P
 }
 
 /** One item for each piece and device, in the order in which they are to go. */
-export function compose(saying: Saying, ctx: { rng: Rng; clock: Clock; sequence: () => number }): readonly OutboxItem[] {
+export function compose(
+  saying: Saying,
+  ctx: { rng: Rng; clock: Clock; sequence: () => number },
+): readonly OutboxItem[] {
   const createdAt = ctx.clock.now()
   return pieces(saying).flatMap((piece) =>
     saying.devices.map((deviceId): OutboxItem => {

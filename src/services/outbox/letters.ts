@@ -4,7 +4,15 @@ import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
 import { LETTER_KIND } from '../../wire/letter.ts'
 import type { Letter, PutProof } from '../../wire/letter.ts'
 import type { Contact, ContactDevice, OutboxItem } from '../../store/records.ts'
-import { commitmentOf, epochOf, expiryHour, laneOf, laneProof, letterId, letterLifeMs } from '../../protocol/mailbox-rules.ts'
+import {
+  commitmentOf,
+  epochOf,
+  expiryHour,
+  laneOf,
+  laneProof,
+  letterId,
+  letterLifeMs,
+} from '../../protocol/mailbox-rules.ts'
 import { tokenLaneSeed } from '../contacts/lanes.ts'
 
 /** Where a device can be written to in an epoch: its mailbox by our lane, or its intro box. */

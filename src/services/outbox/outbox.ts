@@ -10,7 +10,6 @@ import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Rng } from '../../lib/rng.ts'
 import type { DirectAck } from '../../wire/direct.ts'
-import { CONTENT_KIND } from '../../wire/content.ts'
 import type { StoreOp } from '../../store/database.ts'
 import { OUTBOX_PATH } from '../../store/records.ts'
 import type { OutboxItem } from '../../store/records.ts'
@@ -137,7 +136,7 @@ export class Outbox implements Startable {
   /** What it changes that `deviceId` has committed these messages; part of the batch that took its receipt in. */
   async deliveredOps(contact: Uint8Array, deviceId: Uint8Array, ids: readonly Uint8Array[]): Promise<Settled> {
     const entries = ids.flatMap((id) => this.queue.ofMessage(toHex(id), contact, deviceId))
-    return await this.#settle(entries, OUTBOX_PATH.mailbox)
+    return this.#settle(entries, OUTBOX_PATH.mailbox)
   }
 
   /** Drops what waits for a contact (blocked, removed) or only its request (accepted). */
@@ -160,7 +159,14 @@ export class Outbox implements Startable {
       if (item?.sealed === undefined) continue
       this.queue.setEnvelope(entry, undefined)
       entry.nextAt = this.#c.clock.now()
-      const bare = { ...item, sealed: undefined, letter: undefined, letterId: undefined, receipts: [], nextAt: entry.nextAt }
+      const bare = {
+        ...item,
+        sealed: undefined,
+        letter: undefined,
+        letterId: undefined,
+        receipts: [],
+        nextAt: entry.nextAt,
+      }
       ops.push(...this.#c.store.put(traced(bare, this.#c.clock.now(), 'new-session')))
     }
     return ops
@@ -169,7 +175,7 @@ export class Outbox implements Startable {
   /** The items of a message, for `msg why`. */
   async itemsOf(messageId: Uint8Array, contact: Uint8Array): Promise<readonly OutboxItem[]> {
     const entries = this.queue.ofMessage(toHex(messageId), contact)
-    const items = await Promise.all(entries.map(async ({ sequence }) => await this.#c.store.get(sequence)))
+    const items = await Promise.all(entries.map(async ({ sequence }) => this.#c.store.get(sequence)))
     return items.filter((item) => item !== undefined)
   }
 
@@ -181,10 +187,11 @@ export class Outbox implements Startable {
     change: (item: OutboxItem) => OutboxItem | undefined | Promise<OutboxItem | undefined>,
     extra?: (item: OutboxItem) => Promise<{ ops: readonly StoreOp[]; facts: readonly Fact[] }>,
   ): Promise<OutboxItem | undefined> {
-    return await this.#c.journal.commit(async (): Promise<Change<OutboxItem | undefined>> => {
+    return this.#c.journal.commit(async (): Promise<Change<OutboxItem | undefined>> => {
       const item = this.queue.has(entry) ? await this.#c.store.get(entry.sequence) : undefined
       const next = item === undefined ? undefined : await change(item)
-      if (item === undefined || next === undefined || !this.queue.has(entry)) return { ops: [], facts: [], result: undefined }
+      if (item === undefined || next === undefined || !this.queue.has(entry))
+        return { ops: [], facts: [], result: undefined }
       const more = extra === undefined ? { ops: [], facts: [] } : await extra(next)
       return { ops: [...this.#c.store.put(next), ...more.ops], facts: more.facts, result: next }
     })
@@ -197,8 +204,14 @@ export class Outbox implements Startable {
       const item = await this.#c.store.get(entry.sequence)
       this.#forget(entry)
       const shown = status === undefined || entry.quiet || item === undefined
-      const advanced = shown ? { ops: [], facts: [] } : await this.#c.messages.advanceOps(item.contact, [item.messageId], status)
-      return { ops: [...this.#c.store.delete(entry.sequence), ...advanced.ops], facts: advanced.facts, result: undefined }
+      const advanced = shown
+        ? { ops: [], facts: [] }
+        : await this.#c.messages.advanceOps(item.contact, [item.messageId], status)
+      return {
+        ops: [...this.#c.store.delete(entry.sequence), ...advanced.ops],
+        facts: advanced.facts,
+        result: undefined,
+      }
     })
   }
 
@@ -228,7 +241,10 @@ export class Outbox implements Startable {
       }
       const whole = this.queue.ofMessage(entry.messageId, entry.contact, entry.deviceId).length === 0
       if (item === undefined || entry.quiet || !whole) continue
-      const advanced = await this.#c.messages.advanceOps(entry.contact, [item.messageId], 'delivered', { path, receipts: item.receipts.length })
+      const advanced = await this.#c.messages.advanceOps(entry.contact, [item.messageId], 'delivered', {
+        path,
+        receipts: item.receipts.length,
+      })
       ops.push(...advanced.ops)
       facts.push(...advanced.facts)
     }
@@ -248,6 +264,3 @@ function earliest(lane: Lane): number {
   for (const entry of lane.entries.values()) if (!entry.busy) next = Math.min(next, entry.nextAt)
   return next
 }
-
-/** Kinds that a contact's acceptance answers. */
-export const ANSWERED_BY_ACCEPT: readonly number[] = [CONTENT_KIND.contactRequest]

@@ -21,7 +21,11 @@ export interface OutboxSessions {
    * Encrypts for a device inside a journal change: the ops hold the session's new state. Throws NotFoundError where the
    * device has no prekeys yet, IdentityChangedError where its account's keys changed.
    */
-  seal(contact: Contact, device: ContactDevice, content: Uint8Array): Promise<{ ops: readonly StoreOp[]; sealed: Sealed }>
+  seal(
+    contact: Contact,
+    device: ContactDevice,
+    content: Uint8Array,
+  ): Promise<{ ops: readonly StoreOp[]; sealed: Sealed }>
   /** The device has read an envelope of this chain: headers may be short from now on. */
   acknowledge(contact: Uint8Array, deviceId: Uint8Array, sealed: Sealed): Promise<readonly StoreOp[]>
 }

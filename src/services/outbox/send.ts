@@ -45,18 +45,31 @@ export interface Outgoing {
  */
 export async function send(c: SendComponents, outgoing: Outgoing): Promise<Message> {
   if (outgoing.text === '') throw new UsageError('the message is empty')
-  if (utf8(outgoing.text).length > TEXT_BYTES_MAX) throw new LimitError('a message has at most 1 MiB; send a file instead')
+  if (utf8(outgoing.text).length > TEXT_BYTES_MAX)
+    throw new LimitError('a message has at most 1 MiB; send a file instead')
   const id = outgoing.id ?? c.rng.bytes(16)
-  return await c.journal.commit(async () => {
+  return c.journal.commit(async () => {
     const known = await c.conversations.find(id)
-    if (known !== undefined && equal(known.contact, outgoing.contact) && known.outgoing && known.text === outgoing.text) {
+    if (
+      known !== undefined &&
+      equal(known.contact, outgoing.contact) &&
+      known.outgoing &&
+      known.text === outgoing.text
+    ) {
       return { ops: [], facts: [], result: known }
     }
     const contact = await c.contacts.require(outgoing.contact)
     refuseUnlessOpen(contact)
     const sentAt = c.clock.now()
     const { text, replyTo } = outgoing
-    const kept = await c.conversations.outgoingOps({ id, contact: contact.accountId, contentKind: CONTENT_KIND.text, text, replyTo, sentAt })
+    const kept = await c.conversations.outgoingOps({
+      id,
+      contact: contact.accountId,
+      contentKind: CONTENT_KIND.text,
+      text,
+      replyTo,
+      sentAt,
+    })
     const queued = c.outbox.enqueue({
       id,
       kind: CONTENT_KIND.text,
@@ -72,7 +85,9 @@ export async function send(c: SendComponents, outgoing: Outgoing): Promise<Messa
 
 function refuseUnlessOpen(contact: Contact): void {
   if (contact.changed !== undefined) {
-    throw new IdentityChangedError('the keys of this contact changed: compare the safety number, then verify the contact')
+    throw new IdentityChangedError(
+      'the keys of this contact changed: compare the safety number, then verify the contact',
+    )
   }
   if (contact.state === CONTACT_STATE.blocked) throw new UsageError('this contact is blocked: unblock it first')
   if (contact.state === CONTACT_STATE.incoming) throw new UsageError('accept the contact request first')

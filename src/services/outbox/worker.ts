@@ -103,9 +103,9 @@ export class OutboxWorker {
       return false
     }
     const target = await this.#target(entry)
-    if (target instanceof Unready) return await this.#postpone(entry, target.reason)
+    if (target instanceof Unready) return this.#postpone(entry, target.reason)
     const item = await this.#seal(entry, target)
-    if (item instanceof Unready) return await this.#postpone(entry, item.reason)
+    if (item instanceof Unready) return this.#postpone(entry, item.reason)
     if (item?.sealed === undefined) return false
     const written = await this.#writeDirect(lane, target, item.sealed.envelope)
     this.#inBackground(entry, async () => {
@@ -140,7 +140,10 @@ export class OutboxWorker {
 
   async #postpone(entry: Entry, reason: string): Promise<false> {
     entry.nextAt = this.#c.clock.now() + UNREADY_MS
-    await this.#c.outbox.update(entry, (item) => ({ ...traced(item, this.#c.clock.now(), reason), nextAt: entry.nextAt }))
+    await this.#c.outbox.update(entry, (item) => ({
+      ...traced(item, this.#c.clock.now(), reason),
+      nextAt: entry.nextAt,
+    }))
     return false
   }
 
@@ -244,11 +247,15 @@ export class OutboxWorker {
 
   async #stamped(entry: Entry, letter: Letter): Promise<Letter> {
     await this.#c.outbox.update(entry, (item) => traced(item, this.#c.clock.now(), 'stamping'))
-    return await this.#stamp(letter)
+    return this.#stamp(letter)
   }
 
   async #stamp(letter: Letter): Promise<Letter> {
-    return await withDeadline(this.#c.clock, STAMP_BUDGET_MS, async (signal) => await this.#c.mail.stamp(letter, signal))
+    return withDeadline(
+      this.#c.clock,
+      STAMP_BUDGET_MS,
+      async (signal) => this.#c.mail.stamp(letter, signal),
+    )
   }
 
   async #keepLetter(entry: Entry, letter: Letter, event: string): Promise<void> {
@@ -269,10 +276,10 @@ export class OutboxWorker {
       if (receipts.length === W) void this.#stored(entry, [...receipts]).catch(() => {})
     }
     const proof = proofFor(this.#c.crypto, letter, to)
-    return await withDeadline(
+    return withDeadline(
       this.#c.clock,
       PUT_BUDGET_MS,
-      async (signal) => await this.#c.mail.put(letter, proof, { exclude, onReceipt, signal }),
+      async (signal) => this.#c.mail.put(letter, proof, { exclude, onReceipt, signal }),
     )
   }
 
@@ -308,7 +315,7 @@ export class OutboxWorker {
       async (item) => {
         if (entry.quiet || item.receipts.length < W) return { ops: [], facts: [] }
         const way = { path: item.path, receipts: item.receipts.length }
-        return await this.#c.messages.advanceOps(item.contact, [item.messageId], 'stored', way)
+        return this.#c.messages.advanceOps(item.contact, [item.messageId], 'stored', way)
       },
     )
   }

@@ -102,7 +102,11 @@ export class Sessions {
   }
 
   /** See `OutboxSessions.seal`. */
-  async seal(contact: { readonly accountId: Uint8Array }, device: Recipient, content: Uint8Array): Promise<SealedContent> {
+  async seal(
+    contact: { readonly accountId: Uint8Array },
+    device: Recipient,
+    content: Uint8Array,
+  ): Promise<SealedContent> {
     const ctx = this.#context()
     const expired = bookExpire(this.#book(contact.accountId, device.deviceId), ctx.now)
     const begun = needsSession(expired.book) ? this.#begin(ctx, expired.book, device) : expired.book
@@ -141,7 +145,7 @@ export class Sessions {
       wipe(...opened.consumed)
       return { ...book.peer, content: opened.plaintext, ops, prekeys: undefined, replaced: false }
     }
-    return await this.#openInitial(ctx, envelope)
+    return this.#openInitial(ctx, envelope)
   }
 
   /** See `OutboxSessions.acknowledge`. */

@@ -48,7 +48,9 @@ class Net {
 
   /** What this peer would answer; a test may lie instead. */
   answer(id: string, target: Uint8Array): readonly PeerRecord[] {
-    return sorted(this.known.get(id) ?? [], target).slice(0, 20).map((near) => ({ id: near, addresses: ADDRESS }))
+    return sorted(this.known.get(id) ?? [], target)
+      .slice(0, 20)
+      .map((near) => ({ id: near, addresses: ADDRESS }))
   }
 
   async link(peer: PeerRecord): Promise<HolderLink> {
@@ -70,7 +72,16 @@ class Net {
   routing(selfId: string, profile = LOCAL): { routing: PeerRouting; table: LiveTable } {
     const table = new LiveTable(selfId, positionOf, systemClock)
     const link = async (peer: PeerRecord): Promise<HolderLink> => this.link(peer)
-    const deps = { selfId, selfAddresses: () => [], table, positionOf, profile, clock: systemClock, log: silentLogger, link }
+    const deps = {
+      selfId,
+      selfAddresses: () => [],
+      table,
+      positionOf,
+      profile,
+      clock: systemClock,
+      log: silentLogger,
+      link,
+    }
     return { routing: new PeerRouting(deps), table }
   }
 }
@@ -88,7 +99,14 @@ test('find: from three known peers of 300 to the true 20 nearest, with few queri
     const target = rng.bytes(32)
     net.asked = 0
     const found = await routing.closest(target, 20, soon())
-    assert.deepEqual(names(found), sorted(net.all.filter((id) => id !== selfId), target).slice(0, 20), `seed ${SEED}`)
+    assert.deepEqual(
+      names(found),
+      sorted(
+        net.all.filter((id) => id !== selfId),
+        target,
+      ).slice(0, 20),
+      `seed ${SEED}`,
+    )
     assert.ok(net.asked <= 60, `${net.asked} queries`)
     for (const record of found) table.seen(record.id, record.addresses, true)
   }
@@ -103,7 +121,10 @@ test('find: with half of the peers dead, all that is found is alive and nearest,
   for (const id of net.dead) table.disconnected(id)
   const target = seededRng(3).bytes(32)
   const found = names(await routing.closest(target, 8, soon()))
-  const alive = sorted(others.filter((id) => !net.dead.has(id)), target)
+  const alive = sorted(
+    others.filter((id) => !net.dead.has(id)),
+    target,
+  )
   assert.deepEqual(found, alive.slice(0, 8))
   net.asked = 0
   await routing.closest(target, 8, soon())
@@ -117,7 +138,11 @@ test('find: peers that a liar invents are tried, never returned, and do not keep
   const liar = net.all[5] ?? assert.fail()
   const honest = net.answer.bind(net)
   net.answer = (id, target) =>
-    id === liar ? sorted(invented, target).slice(0, 20).map((fake) => ({ id: fake, addresses: ADDRESS })) : honest(id, target)
+    id === liar
+      ? sorted(invented, target)
+          .slice(0, 20)
+          .map((fake) => ({ id: fake, addresses: ADDRESS }))
+      : honest(id, target)
   const { routing, table } = net.routing(net.all[0] ?? assert.fail())
   for (const id of net.all.slice(1, 12)) table.seen(id, ADDRESS, true)
   const found = names(await routing.closest(place(liar), 8, soon()))

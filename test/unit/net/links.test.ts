@@ -23,7 +23,7 @@ interface Seen {
 function observed(): { seen: Seen[]; link: Encrypter } {
   const seen: Seen[] = []
   const observe: TlsObserver = (side, key, protocol) => {
-    seen.push({ side, name: (key as { name?: unknown } | null)?.name, protocol })
+    seen.push({ side, name: key !== null && 'name' in key ? key.name : undefined, protocol })
   }
   return { seen, link: tlsLink(observe) }
 }

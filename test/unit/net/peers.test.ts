@@ -29,7 +29,14 @@ async function pass(clock: VirtualClock, forMs: number): Promise<void> {
 test('the key inside a peer id, and only of an Ed25519 id in its one text form', () => {
   assert.equal(publicKeyOfPeerId(ID)?.length, 32)
   assert.equal(multihashOfPeerId(ID)?.length, 38)
-  for (const text of ['', 'x', `${ID}a`, ID.slice(1), 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N', 'z'.repeat(500)]) {
+  for (const text of [
+    '',
+    'x',
+    `${ID}a`,
+    ID.slice(1),
+    'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N',
+    'z'.repeat(500),
+  ]) {
     assert.equal(publicKeyOfPeerId(text), undefined, text)
   }
   const cid = parsePeerId(ID)?.toCID().toString() ?? ''
@@ -87,11 +94,21 @@ test('the IP that a caller came from, and none over a relay', () => {
 
 test('ID-08 bootstrap entries that are no addresses are skipped with a warning', () => {
   const { log, lines } = recordingLogger()
-  const entries = [`/ip4/8.8.8.8/tcp/1/p2p/${ID}`, 'http://example.org', '', '/ip4/8.8.8.8/tcp/1/p2p/nobody', '/ip4/1.1.1.1/tcp/7']
+  const entries = [
+    `/ip4/8.8.8.8/tcp/1/p2p/${ID}`,
+    'http://example.org',
+    '',
+    '/ip4/8.8.8.8/tcp/1/p2p/nobody',
+    '/ip4/1.1.1.1/tcp/7',
+  ]
   assert.deepEqual(readBootstrap(entries, log).map(String), [entries[0], entries[4]])
   assert.deepEqual(
     lines.map((line) => [line.level, line.fields?.['entry']]),
-    [['warn', 2], ['warn', 3], ['warn', 4]],
+    [
+      ['warn', 2],
+      ['warn', 3],
+      ['warn', 4],
+    ],
   )
 })
 
@@ -143,7 +160,10 @@ test('the keeper connects neighbours again, searches when nudged, and stops', as
     clock,
     rng: seededRng(2),
     log: silentLogger,
-    near: () => [{ id: ID, addresses: [] }, { id: OTHER, addresses: [] }],
+    near: () => [
+      { id: ID, addresses: [] },
+      { id: OTHER, addresses: [] },
+    ],
     search: async () => {
       searches++
     },
@@ -172,7 +192,8 @@ test('the peer cache survives a restart, is bounded, and a damaged one is ignore
   const file = join(await tempDir(t), 'peers')
   const cache = new PeerCache(file, silentLogger)
   await cache.load()
-  for (let i = 0; i < REMEMBERED_PEERS_MAX + 20; i++) cache.remember({ id: `peer${i}`, addresses: ['/ip4/8.8.8.8/tcp/1'] })
+  for (let i = 0; i < REMEMBERED_PEERS_MAX + 20; i++)
+    cache.remember({ id: `peer${i}`, addresses: ['/ip4/8.8.8.8/tcp/1'] })
   cache.remember({ id: 'unreachable', addresses: [] })
   await cache.save()
   assert.equal((await stat(file)).mode & 0o777, 0o600)

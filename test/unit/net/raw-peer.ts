@@ -57,6 +57,6 @@ export function otherTls(groups: string | undefined): Encrypter {
       protocol: '/tls/1.0.0',
       secureInbound: async (stream: MessageStream) => secure(stream, true),
       secureOutbound: async (stream: MessageStream) => secure(stream, false),
-    } as ConnectionEncrypter
+    }
   }
 }

@@ -95,7 +95,7 @@ test('both begin at the same moment: nothing is lost, and both end up in the ses
     assert.deepEqual([a.receive(nextB), b.receive(nextA)], ['B second', 'A second'])
     assert.deepEqual([a.book.entries.length, b.book.entries.length], [2, 2])
     assert.ok(equal(a.sendingId, b.sendingId))
-    const ids = a.book.entries.map(({ state }) => Buffer.from(state.id)).sort(Buffer.compare)
+    const ids = a.book.entries.map(({ state }) => Buffer.from(state.id)).sort((x, y) => Buffer.compare(x, y))
     assert.ok(ids[0] && equal(a.sendingId, ids[0]))
     assert.equal(b.receive(a.send('third')), 'third')
     assert.equal(a.receive(b.send('third')), 'third')

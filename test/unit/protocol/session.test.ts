@@ -447,11 +447,14 @@ test('E2-25 the limit is configurable: with 10, a gap of 10 is read and of 11 re
   )
   assert.equal(b.receive(packets[10] ?? new Uint8Array()), '10')
   a.receive(b.send('turn'))
+  const counter = countingDh()
+  b.ctx = { ...b.ctx, crypto: counter.crypto }
   const [eleven] = Array.from({ length: 12 }, (_, i) => a.send(`new ${i}`)).slice(11)
   assert.equal(
     reasonOf(() => b.receive(eleven ?? new Uint8Array())),
     'gap',
   )
+  assert.equal(counter.all(), 0)
 })
 
 test('E2-24 no more than 2,000 keys are kept over all chains, the oldest go first', () => {

@@ -372,7 +372,7 @@ async function running(options: { clock?: VirtualClock } = {}) {
   return { at, created, account, network, ...cardsOf(at, created.vault, account, network) }
 }
 
-test('ID-01 both cards are published and verify; the prekey card names three intro boxes', async () => {
+test('ID-01 both cards are published and verify; the prekey card names intro boxes for six weeks', async () => {
   const { at, account, network, cards, facts } = await running()
   assert.throws(() => cards.current(), LockedError)
   await cards.start()
@@ -384,7 +384,7 @@ test('ID-01 both cards are published and verify; the prekey card names three int
   assert.ok(verifyPrekeyCard(crypto, prekeys.body, nowS(at.clock)))
   assert.deepEqual(prekeys.body, cards.current().card)
   const epoch = epochOf(at.clock.now(), PROFILE)
-  const intro = [0, 1, 2].map((i) => ({
+  const intro = [0, 1, 2, 3, 4, 5].map((i) => ({
     epoch: epoch + i,
     address: epochKey(crypto, account.introSeed, epoch + i).address,
   }))

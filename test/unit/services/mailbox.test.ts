@@ -220,9 +220,9 @@ test('a walk takes in nearer peers that answers name', async () => {
     .order(made.letter.address)
     .slice(15, 20)
     .map(({ peerId }) => ({ id: peerId, addresses: [] }))
-  const { near } = swarm
+  const near = swarm.near.bind(swarm)
   swarm.near = (target, count, without, liveOnly) =>
-    without === 'carol' ? far : near.call(swarm, target, count, without, liveOnly)
+    without === 'carol' ? far : near(target, count, without, liveOnly)
   await carol.depositor.put(made.letter, made.proof, { exclude: [], signal: never })
   await until(swarm, () => true)
   const holders = await swarm.holdersOf(made.id, made.letter)
@@ -524,6 +524,37 @@ test('a holder that comes back is read without waiting for the next turn', async
   assert.deepEqual(read, [])
   for (const node of five) node.back()
   await until(swarm, () => read.length > 0, 100, 60)
+})
+
+test('without pushes the next sweep brings it', async () => {
+  await using swarm = await Swarm.create(6)
+  const { bob, write, send, read } = await people(swarm)
+  for (const node of swarm.nodes) {
+    node.lie = async (_, request, honest) =>
+      request.kind === HOLDER_VERB.subscribe ? answer(HOLDER_STATUS.rate) : honest()
+  }
+  await bob.start()
+  await bob.reader.sweep()
+  await send(write())
+  await swarm.clock.advance(PROFILE.collectIntervalMs * 0.7)
+  assert.equal(read.length, 0)
+  await until(swarm, () => read.length > 0, 10_000, 60)
+})
+
+test('a subscription is renewed when its stream was lost', async () => {
+  await using swarm = await Swarm.create(6)
+  const { bob, write, send, read } = await people(swarm)
+  await bob.start()
+  await bob.reader.sweep()
+  for (const node of swarm.nodes) {
+    node.down()
+    node.up = true // back without anyone being told
+  }
+  await send(write())
+  assert.equal(read.length, 0)
+  await until(swarm, () => swarm.nodes.filter((node) => node.closers.size > 1).length >= 5, 10_000, 70)
+  await send(write())
+  await until(swarm, () => read.length > 0, 1, 50)
 })
 
 test('MB-25 MB-26 nothing that is sent to a holder carries a time finer than an hour or a name', async () => {

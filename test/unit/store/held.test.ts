@@ -165,21 +165,21 @@ test('I5 nothing is kept past expiry and a day', async () => {
 test('a card goes with its expiry, the memory of its number half a year later', async () => {
   await using h = await opened()
   const card = await cardOf(1, { expiresAt: NOW_S + 86_400 })
-  assert.equal(await h.held.putCard({ kind: 1, body: card }, NOW), 'stored')
-  assert.equal(await h.held.putCard({ kind: 1, body: card }, NOW), 'known')
+  assert.equal(await h.held.cards.put({ kind: 1, body: card }, NOW), 'stored')
+  assert.equal(await h.held.cards.put({ kind: 1, body: card }, NOW), 'known')
   const key = (await h.db.keys({ ...bucketRange('cards') }).next()).value?.slice(1)
   assert.ok(key)
   assert.ok(h.held.usage.bytes > 10_000)
   assert.equal((await h.held.sweep(NOW + 25 * HOUR_MS)).cards, 1)
   assert.equal(h.held.usage.bytes, 0)
-  assert.equal((await h.held.cardNumber(key))?.number, 1)
+  assert.equal((await h.held.cards.version(key))?.number, 1)
   await h.held.sweep(NOW + 181 * 24 * HOUR_MS)
-  assert.equal(await h.held.cardNumber(key), undefined)
+  assert.equal(await h.held.cards.version(key), undefined)
 })
 
 test('burials come back from the sealed store', async () => {
   await using h = await opened()
-  const vault = new Vault(rng.bytes(32), { crypto, rng } as ConstructorParameters<typeof Vault>[1])
+  const vault = new Vault(rng.bytes(32), { crypto, rng })
   const burials = new Burials(h.db, vault)
   const burial = {
     id: rng.bytes(32),

@@ -32,7 +32,7 @@ function isOpen(contact: Contact | undefined): contact is Contact {
 export function textHandler(messages: MessageParts): Handler {
   return async ({ contact, content, body }) => {
     if (!isOpen(contact) || body.kind !== CONTENT_KIND.text) return NOTHING
-    return await messages.incomingOps({
+    return messages.incomingOps({
       id: content.id,
       contact: contact.accountId,
       contentKind: content.kind,
@@ -47,7 +47,7 @@ export function textHandler(messages: MessageParts): Handler {
 export function unsupportedHandler(messages: MessageParts): Handler {
   return async ({ contact, content, body }) => {
     if (!isOpen(contact) || body.kind !== 'unsupported') return NOTHING
-    return await messages.incomingOps({
+    return messages.incomingOps({
       id: content.id,
       contact: contact.accountId,
       contentKind: content.kind,
