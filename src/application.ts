@@ -236,6 +236,13 @@ export class DaemonApplication implements Application {
     return { items, next: found.length > input.limit ? (items.at(-1)?.cursor ?? null) : null }
   }
 
+  async search(input: { query: string; contact?: string; limit: number }): Promise<readonly MessageView[]> {
+    const { conversations } = this.#rooms()
+    const all = (await conversations.all()).map(({ contact }) => contact)
+    const contacts = input.contact === undefined ? all : [parseAccountId(input.contact)]
+    return (await conversations.search(input.query, contacts, input.limit)).map(messageView)
+  }
+
   async message(id: string): Promise<MessageView> {
     return messageView(await this.#rooms().conversations.require(messageId(id)))
   }

@@ -425,9 +425,7 @@ async function mend(rooms: UnlockedRooms, { accountId }: Contact, reason: Decryp
     if (contact?.state !== CONTACT_STATE.accepted) return { ops: [], facts: [], result: undefined }
     const begun = contact.devices.filter(({ prekeys }) => prekeys !== undefined)
     const restarted = begun.flatMap((device) => rooms.sessions.restart(contact, device))
-    const resealed = await Promise.all(
-      begun.map(async ({ deviceId }) => rooms.outbox.resealOps(accountId, deviceId)),
-    )
+    const resealed = await Promise.all(begun.map(async ({ deviceId }) => rooms.outbox.resealOps(accountId, deviceId)))
     const granted = rooms.contacts.grantOps(contact)
     return {
       ops: [...restarted, ...resealed.flat(), ...granted.ops],

@@ -157,6 +157,8 @@ export interface Application {
   /** Newest first. */
   messages(accountId: string, input: { cursor?: string; limit: number }): Promise<Page<MessageView>>
   message(id: string): Promise<MessageView>
+  /** Texts that contain the words, case-folded, newest first per conversation; of one contact or of all. */
+  search(input: { query: string; contact?: string; limit: number }): Promise<readonly MessageView[]>
   send(accountId: string, input: { text: string; replyTo?: string; id?: string }): Promise<MessageView>
   markRead(accountId: string, input: { upTo?: string }): Promise<{ marked: number }>
   why(id: string): Promise<WhyView>

@@ -134,6 +134,11 @@ export class ApiClient implements Omit<Application, 'onEvent'> {
     if (input.cursor !== undefined) query.set('cursor', input.cursor)
     return this.#get(`/conversations/${encodeURIComponent(accountId)}/messages?${query.toString()}`)
   }
+  async search(input: { query: string; contact?: string; limit: number }): Promise<readonly MessageView[]> {
+    const query = new URLSearchParams({ q: input.query, limit: String(input.limit) })
+    if (input.contact !== undefined) query.set('contact', input.contact)
+    return (await this.#get<{ items: readonly MessageView[] }>(`/search?${query.toString()}`)).items
+  }
   message(id: string): Promise<MessageView> {
     return this.#get(`/messages/${encodeURIComponent(id)}`)
   }

@@ -55,6 +55,11 @@ export const acceptContact = z.strictObject({ name: name.optional() }).optional(
 export const updateContact = z.strictObject({ name: name.optional(), favourite: z.boolean().optional() })
 export const verifyContact = z.strictObject({ verified: z.boolean().optional(), acceptChange: z.boolean().optional() })
 export const page = z.strictObject({ cursor: z.string().min(1).max(256).optional(), limit: whole(1, 200).optional() })
+export const search = z.strictObject({
+  q: line(256),
+  contact: accountId.optional(),
+  limit: whole(1, 200).optional(),
+})
 export const sendMessage = z.strictObject({ to: accountId, text: z.string().min(1), replyTo: messageId.optional() })
 export const markRead = z.strictObject({ upTo: messageId.optional() }).optional()
 export const events = z.strictObject({

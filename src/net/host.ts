@@ -320,6 +320,7 @@ export class Host implements Startable {
       rng,
       log,
       near: (count) => this.routing.known(this.#table.selfPosition, count),
+      searchDue: (count) => this.#table.hasNearCandidates(count),
       search: async (count, signal) => this.routing.closest(this.#table.selfPosition, count, signal),
       isConnected: (peerId) => this.#dialer.existing(peerId) !== undefined,
       connect: async (peer, signal) => this.#dialer.connect(peer, signal),
@@ -374,7 +375,7 @@ export class Host implements Startable {
     const { peerId, protocols, signedPeerRecord, listenAddrs, connection } = event.detail
     const id = peerId.toString()
     if (!protocols.includes(this.#protocols.holder.id)) {
-      if (this.#table.isLive(id)) this.#table.evict(id)
+      this.#table.remove(id)
       return
     }
     const own = (signedPeerRecord?.addresses ?? listenAddrs).map(String)

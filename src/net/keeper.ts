@@ -25,6 +25,8 @@ export interface KeeperInit {
   readonly log: Logger
   readonly near: (count: number) => readonly PeerRecord[]
   readonly search: (count: number, signal: AbortSignal) => Promise<unknown>
+  /** Whether somebody unheard of may be nearer. */
+  readonly searchDue: (count: number) => boolean
   readonly isConnected: (peerId: string) => boolean
   readonly connect: (peer: PeerRecord, signal: AbortSignal) => Promise<unknown>
   /** Tells libp2p to prune others first. */
@@ -63,7 +65,8 @@ export class Keeper implements Startable {
   async #run(stopped: AbortSignal): Promise<void> {
     for (let round = 0; !stopped.aborted; round++) {
       try {
-        if (this.#searchDue || round % SEARCH_EVERY_ROUNDS === 0) await this.#search(stopped)
+        if (this.#searchDue || round % SEARCH_EVERY_ROUNDS === 0 || this.#init.searchDue(NEAR_PEERS))
+          await this.#search(stopped)
         await this.#keep(stopped)
         await this.#init.onRound()
       } catch (error) {

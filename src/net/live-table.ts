@@ -86,11 +86,23 @@ export class LiveTable {
     entry.seenAtMs = this.#clock.now()
   }
 
-  /** It failed, or is no holder any more. */
+  /**
+   * It failed. A live one is put on the bench: once, and after a while, it is tried again as a candidate, since a busy
+   * moment is no death. Who fails as a candidate is forgotten until it shows itself or somebody names it.
+   */
   evict(id: string): void {
+    const entry = this.#live.get(id)
     this.#live.delete(id)
     this.#dropCandidate(id)
     this.#failed.set(id, true)
+    if (entry === undefined || entry.addresses.length === 0) return
+    this.#addCandidate({ record: { id, addresses: entry.addresses }, position: entry.position })
+  }
+
+  /** It is no holder any more. */
+  remove(id: string): void {
+    this.#live.delete(id)
+    this.#dropCandidate(id)
   }
 
   /** Somebody named a peer. Says nothing new about one that is live, or failed a moment ago. */
@@ -100,9 +112,7 @@ export class LiveTable {
     if (this.#isLive(id) || this.#failed.get(id) === true || this.#candidates.get(id) !== undefined) return
     const position = this.#positionOf(id)
     if (position === undefined) return
-    this.#candidates.set(id, { record, position })
-    this.#candidateIds.add(id)
-    if (this.#candidateIds.size > 2 * CANDIDATES_MAX) this.#sweepCandidates()
+    this.#addCandidate({ record, position })
   }
 
   /** What is known of a live peer or a candidate. */
@@ -138,9 +148,17 @@ export class LiveTable {
     const contacts: Contact[] = []
     for (const id of this.#candidateIds) {
       const contact = this.#candidates.get(id)
-      if (contact !== undefined) contacts.push(contact)
+      if (contact !== undefined && this.#failed.get(id) !== true) contacts.push(contact)
     }
     return nearest(contacts, target, count)
+  }
+
+  /** Whether a candidate might belong to the `count` nearest to us: then a search is worth its cost. */
+  hasNearCandidates(count: number): boolean {
+    const [candidate] = this.nearestCandidates(this.#self, 1)
+    if (candidate === undefined) return false
+    const last = this.nearestLive(this.#self, count)[count - 1]
+    return last === undefined || compareDistance(this.#self, candidate.position, last.position) < 0
   }
 
   /** The peers worth remembering over a restart, those seen last first. */
@@ -157,6 +175,12 @@ export class LiveTable {
 
   #isAlive(entry: Entry): boolean {
     return entry.connected || this.#clock.now() - entry.seenAtMs < LIVE_FOR_MS
+  }
+
+  #addCandidate(contact: Contact): void {
+    this.#candidates.set(contact.record.id, contact)
+    this.#candidateIds.add(contact.record.id)
+    if (this.#candidateIds.size > 2 * CANDIDATES_MAX) this.#sweepCandidates()
   }
 
   #dropCandidate(id: string): void {

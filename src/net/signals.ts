@@ -1,5 +1,5 @@
 /** Deadlines and calling off, and what they look like to the floor above. */
-import type { SottoError} from '../lib/errors.ts';
+import type { SottoError } from '../lib/errors.ts'
 import { NetworkError, TimeoutError, nameOf } from '../lib/errors.ts'
 
 /** The caller's signal with a deadline of our own. */

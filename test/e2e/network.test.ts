@@ -1,11 +1,13 @@
 /** What the network does for people: their keys survive holders, their talk stays in order and among peers. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { MessageView } from '../../src/api/application.ts'
 import { selectProvider } from '../../src/crypto/select.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { parseAccountId } from '../../src/protocol/account-id.ts'
 import { accountCardKey } from '../../src/protocol/mailbox-rules.ts'
+import { searchTrees } from '../support/canary.ts'
 import { befriend, startNetwork, Testbed, until } from '../support/daemons.ts'
 import type { Daemon } from '../support/daemons.ts'
 import { heldOnDisk } from '../support/holder-disk.ts'
@@ -43,6 +45,13 @@ async function lettersHeld(): Promise<readonly (readonly string[])[]> {
 async function connectionsToBob(): Promise<number> {
   return (await alice.peers()).filter((peer) => peer.peerId === bob.peerId).length
 }
+
+test('MB-26 nothing that lies with holders names the peers that it is from or for', async () => {
+  const { id } = await alice.send(bobId, 'you know where I am')
+  await alice.reaches(id, 'delivered')
+  const held = bed.daemons.map((daemon) => join(daemon.home, 'held'))
+  for (const peerId of [bob.peerId, alice.peerId]) assert.deepEqual(searchTrees(held, peerId).found, [])
+})
 
 test('DT-14 a hundred messages go over the connection that is there', async () => {
   const first = await alice.send(bobId, 'the first of a hundred')
@@ -123,6 +132,13 @@ test('E2-56 ID-10 E2-04 request and answer both go through mailboxes, neither si
   await carol.start()
   const direct = await alice.send(carolId, 'and now directly')
   await alice.reaches(direct.id, 'delivered', 60_000)
+})
+
+test('DT-01 a contact is dialled; who knows nothing but the account id learns no address', async () => {
+  const seen = JSON.stringify(await carol.lookup(bobId))
+  assert.ok(!seen.includes(bob.peerId) && !/ip4|tcp|127\.0\.0\.1/.test(seen))
+  const sent = await alice.send(bobId, 'found you')
+  assert.equal((await alice.reaches(sent.id, 'delivered')).path, 'direct')
 })
 
 test('ID-09 keys are found with four of the five holders of the card killed', async () => {

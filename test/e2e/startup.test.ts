@@ -146,3 +146,42 @@ test('LS-13 two homes side by side know nothing of one another', async () => {
   assert.equal(new Set([carol.peerId, alice.peerId, bob.peerId]).size, 3)
   await carol.stop()
 })
+
+test('LS-06 PR-09 a contact is kept with its name, favourite, note and times; renamed, blocked, removed', async () => {
+  const [aliceId, bobId] = [await alice.accountId(), await bob.accountId()]
+  const renamed = await alice.api<ContactView>('PATCH', `/contacts/${bobId}`, { name: 'Bobby', favourite: true })
+  assert.deepEqual([renamed.name, renamed.favourite, renamed.state], ['Bobby', true, 'accepted'])
+  assert.ok(Date.parse(renamed.addedAt) > 0)
+  await alice.stop()
+  await alice.start()
+  const { lastSeenAt: _, ...kept } = await alice.contact(bobId)
+  const { lastSeenAt: __, ...before } = renamed
+  assert.deepEqual(kept, before)
+  assert.equal((await bob.contact(aliceId)).note, 'alice here')
+  await alice.api('POST', `/contacts/${bobId}/block`)
+  assert.equal((await alice.contact(bobId)).state, 'blocked')
+  await alice.api('DELETE', `/contacts/${bobId}`)
+  await assert.rejects(alice.contact(bobId), { status: 404 })
+})
+
+test('ID-12 a rotated account is followed: its last card names the next one, and contacts still reach it', async () => {
+  const old = await bob.accountId()
+  const dave = bed.daemon('dave')
+  await dave.start()
+  await dave.createIdentity()
+  await befriend(dave, bob)
+  const rotated = await bob.verb<{ accountId: string; phrase: string }>('id', 'rotate')
+  assert.notEqual(rotated.accountId, old)
+  assert.equal(rotated.phrase.split(' ').length, 24)
+  await bob.ready()
+  // Alice has no pin of Bob: what she is told comes from the network.
+  await until('the successor is found', async () => {
+    const found = await alice.lookup(old)
+    return found.accountId === rotated.accountId || found.successor !== null
+  })
+  const { id } = await dave.send(old, 'still you?')
+  await dave.reaches(id, 'delivered')
+  await bob.stop()
+  await bob.start()
+  assert.equal(await bob.accountId(), rotated.accountId)
+})

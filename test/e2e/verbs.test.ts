@@ -92,6 +92,37 @@ test('DT-03 DT-06 send from an argument and from standard input, wait, read, why
   assert.deepEqual([why.status, why.summary.length > 0], ['read', true])
 })
 
+test('LS-03 LS-09 what was said is found again, and all of it can be exported', async () => {
+  const found = await bob.verb<{ items: MessageView[] }>('search', 'COMMAND line', '--contact', 'Alice')
+  assert.deepEqual(
+    found.items.map(({ text }) => text),
+    ['hello from the command line'],
+  )
+  assert.deepEqual((await bob.verb<{ items: MessageView[] }>('search', 'never said')).items, [])
+  const all = await bob.verb<{
+    contacts: ContactView[]
+    conversations: unknown[]
+    messages: MessageView[]
+    groups: []
+  }>('export')
+  assert.deepEqual([all.contacts.length, all.conversations.length, all.groups], [1, 1, []])
+  assert.deepEqual(
+    all.messages.map(({ text }) => text),
+    ['hello from the command line', 'two\nlines'],
+  )
+})
+
+test('LS-06 a contact is kept, renamed, starred and forgotten', async () => {
+  const aliceId = await alice.accountId()
+  await bob.verb('contact', 'rename', 'Alice', 'Alice B')
+  const kept = await bob.verb<{ items: ContactView[] }>('contact', 'list')
+  assert.deepEqual(
+    kept.items.map(({ accountId, name, state, favourite }) => [accountId, name, state, favourite]),
+    [[aliceId, 'Alice B', 'accepted', false]],
+  )
+  await bob.verb('contact', 'rename', 'Alice B', 'Alice')
+})
+
 test('ID-30 both ends see the same safety number', async () => {
   const here = await alice.verb<VerifyView>('contact', 'verify', 'Bob')
   const there = await bob.verb<VerifyView>('contact', 'verify', 'Alice')

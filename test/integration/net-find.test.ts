@@ -15,11 +15,13 @@ const names = (records: readonly PeerRecord[]): string[] => records.map((record)
 
 test('twelve hosts that know only the first find the true nearest; after half of them left, the rest still do', async (t) => {
   const first = await newHost(t)
-  const others = await Promise.all(
-    Array.from({ length: HOSTS - 1 }, async () => newHost(t, { bootstrap: first.addresses() })),
-  )
-  const hosts = [first, ...others]
-  await until(() => hosts.every((host) => host.routing.known(new Uint8Array(32), 20).length === HOSTS - 1))
+  const hosts = [first]
+  while (hosts.length < HOSTS) {
+    const host = await newHost(t, { bootstrap: first.addresses() })
+    await until(() => host.routing.known(new Uint8Array(32), 1).length > 0)
+    hosts.push(host)
+  }
+  await until(() => hosts.every((host) => host.routing.known(new Uint8Array(32), 20).length === HOSTS - 1), 20_000)
   const rng = seededRng(SEED)
   const expected = (from: string, target: Uint8Array): string[] =>
     hosts
@@ -43,6 +45,6 @@ test('twelve hosts that know only the first find the true nearest; after half of
   }
   const target = rng.bytes(32)
   const late = await newHost(t, { bootstrap: hosts[0]?.addresses() ?? [] })
-  await until(() => late.routing.known(target, 20).length === hosts.length)
+  await until(() => late.routing.known(target, 20).length === hosts.length, 20_000)
   assert.deepEqual(names(await late.routing.closest(target, 20, soon())), expected(late.peerId, target))
 })

@@ -50,6 +50,7 @@ export interface NamedTest {
 
 const TEST = /\b(?:test|it)\(\s*(['"`])((?:\\.|(?!\1)[\s\S])*)\1/g
 const ROW = /\b(?:(?:ID|E2|PK|DT|NT|MB|LS|SY|GR|ON|ME|PR|AP|SE|TE)-\d{2}|F\d{1,2})\b/g
+const LITERAL = new RegExp(`(['"\`])((?:${ROW.source})(?:\\\\.|(?!\\1)[^\\n])*)\\1`, 'g')
 
 /** Every test whose name names a row. */
 export function namedTests(): readonly NamedTest[] {
@@ -57,9 +58,10 @@ export function namedTests(): readonly NamedTest[] {
   return files.flatMap((file) => testsIn(file, readFileSync(join(ROOT, file), 'utf8')))
 }
 
-/** The tests of one file. */
+/** The tests of one file: what `test(` is called with, and texts that begin with a row, from which names are made. */
 export function testsIn(file: string, source: string): readonly NamedTest[] {
-  return [...source.matchAll(TEST)].flatMap(([, , raw = '']) => {
+  const literals = new Set([...source.matchAll(TEST), ...source.matchAll(LITERAL)].map(([, , raw = '']) => raw))
+  return [...literals].flatMap((raw) => {
     const rows = [...new Set(raw.match(ROW))]
     const name = raw
       .replaceAll(/\$\{[^}]*\}/g, '…')

@@ -34,6 +34,16 @@ export const messageRoutes: readonly Route[] = [
     work: (call) => call.application.markRead(call.params.id, given(call.body ?? {})),
   }),
   route({
+    method: 'GET',
+    path: '/search',
+    group: 'read',
+    query: schema.search,
+    async work({ application, query }) {
+      const { q, contact, limit = PAGE_SIZE } = query
+      return list(await application.search(contact === undefined ? { query: q, limit } : { query: q, contact, limit }))
+    },
+  }),
+  route({
     method: 'POST',
     path: '/messages',
     group: 'message',

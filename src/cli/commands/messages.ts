@@ -21,6 +21,11 @@ interface ReadOptions {
   readonly cursor?: string
 }
 
+interface SearchOptions {
+  readonly contact?: string
+  readonly limit?: number
+}
+
 /** What is said. */
 export const registerMessages: Register = (program, open) => {
   program
@@ -40,6 +45,16 @@ export const registerMessages: Register = (program, open) => {
     .action(async (who: string | undefined, options: ReadOptions, self: Command) =>
       who === undefined ? conversations(open(self)) : read(open(self), who, options),
     )
+  program
+    .command('search <words>')
+    .description('find texts that contain the words')
+    .option('--contact <who>', 'in one conversation only')
+    .option('-n, --limit <count>', 'how many messages', count)
+    .action(async (words: string, options: SearchOptions, self: Command) => search(open(self), words, options))
+  program
+    .command('export')
+    .description('print contacts, conversations and every message as JSON')
+    .action(async (_options: object, self: Command) => exportAll(open(self)))
   const msg = program.command('msg').description('one message')
   msg
     .command('show <id>')
@@ -112,6 +127,40 @@ async function read(context: Context, who: string, options: ReadOptions): Promis
 async function petname(client: ApiClient, accountId: string): Promise<string> {
   const contact = await client.contact(accountId)
   return contact.name === '' ? `${accountId.slice(0, 14)}…` : contact.name
+}
+
+async function search(context: Context, words: string, { contact, limit = READ_COUNT }: SearchOptions): Promise<void> {
+  const client = await context.client()
+  const where = contact === undefined ? {} : { contact: await resolveAccount(client, contact) }
+  const items = await client.search({ query: words, limit, ...where })
+  const names = new Map((await client.contacts()).map(({ accountId, name }) => [accountId, name]))
+  context.print({ items }, () =>
+    items.length === 0
+      ? 'nothing found'
+      : items.map((message) => messageLine(message, names.get(message.contact) ?? '')).join('\n'),
+  )
+}
+
+/** Always JSON: it is for other programs. Groups are an empty list until there are any. */
+async function exportAll(context: Context): Promise<void> {
+  const client = await context.client()
+  const conversations = await client.conversations()
+  const messages: MessageView[] = []
+  for (const { contact } of conversations) messages.push(...(await allMessages(client, contact)))
+  const all = { contacts: await client.contacts(), conversations, messages, groups: [] }
+  context.print(all, () => JSON.stringify(all, undefined, 2))
+}
+
+/** Oldest first. */
+async function allMessages(client: ApiClient, contact: string): Promise<readonly MessageView[]> {
+  const pages: MessageView[] = []
+  let next: string | null | undefined
+  do {
+    const page = await client.messages(contact, next == null ? { limit: 200 } : { cursor: next, limit: 200 })
+    pages.push(...page.items)
+    next = page.next
+  } while (next !== null)
+  return pages.toReversed()
 }
 
 async function showMessage(context: Context, id: string): Promise<void> {

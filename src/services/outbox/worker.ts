@@ -251,11 +251,7 @@ export class OutboxWorker {
   }
 
   async #stamp(letter: Letter): Promise<Letter> {
-    return withDeadline(
-      this.#c.clock,
-      STAMP_BUDGET_MS,
-      async (signal) => this.#c.mail.stamp(letter, signal),
-    )
+    return withDeadline(this.#c.clock, STAMP_BUDGET_MS, async (signal) => this.#c.mail.stamp(letter, signal))
   }
 
   async #keepLetter(entry: Entry, letter: Letter, event: string): Promise<void> {
@@ -276,10 +272,8 @@ export class OutboxWorker {
       if (receipts.length === W) void this.#stored(entry, [...receipts]).catch(() => {})
     }
     const proof = proofFor(this.#c.crypto, letter, to)
-    return withDeadline(
-      this.#c.clock,
-      PUT_BUDGET_MS,
-      async (signal) => this.#c.mail.put(letter, proof, { exclude, onReceipt, signal }),
+    return withDeadline(this.#c.clock, PUT_BUDGET_MS, async (signal) =>
+      this.#c.mail.put(letter, proof, { exclude, onReceipt, signal }),
     )
   }
 

@@ -205,6 +205,15 @@ export function fakeApplication(): Fake {
       const more = newestFirst.length > start + limit
       return { items, next: more ? (items.at(-1)?.cursor ?? null) : null }
     },
+    async search({ query, contact, limit }) {
+      need()
+      const words = query.toLowerCase()
+      return fake.messageList
+        .filter((entry) => contact === undefined || entry.contact === contact)
+        .filter(({ text }) => text.toLowerCase().includes(words))
+        .toReversed()
+        .slice(0, limit)
+    },
     message: async (id) => message(id),
     async send(accountId, { text, replyTo, id = hexId(++serial) }) {
       find(accountId)

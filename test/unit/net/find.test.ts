@@ -208,6 +208,24 @@ test('the table believes no stranger: named peers are candidates, live ones keep
   assert.deepEqual(routing.known(new Uint8Array(32), 9), [], 'nobody could dial it')
 })
 
+test('a live peer that fails is benched, tried again once, and then forgotten', async () => {
+  const [selfId = '', a = ''] = await ids(2)
+  const clock = new VirtualClock()
+  const table = new LiveTable(selfId, positionOf, clock)
+  table.seen(a, ADDRESS, true)
+  table.evict(a)
+  assert.deepEqual([table.isLive(a), table.hasNearCandidates(20)], [false, false])
+  await clock.advance(20_001)
+  assert.equal(table.hasNearCandidates(20), true)
+  assert.deepEqual(names(table.nearestCandidates(table.selfPosition, 5).map((contact) => contact.record)), [a])
+  table.evict(a)
+  await clock.advance(20_001)
+  assert.equal(table.record(a), undefined)
+  table.seen(a, ADDRESS, true)
+  table.remove(a)
+  assert.equal(table.record(a), undefined)
+})
+
 test('the table is bounded against floods of names', async () => {
   const clock = new VirtualClock()
   const rng = seededRng(SEED)

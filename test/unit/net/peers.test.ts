@@ -164,6 +164,7 @@ test('the keeper connects neighbours again, searches when nudged, and stops', as
       { id: ID, addresses: [] },
       { id: OTHER, addresses: [] },
     ],
+    searchDue: () => false,
     search: async () => {
       searches++
     },

@@ -4,12 +4,17 @@ import { openRows, readmes, REQUIRED, testsIn } from '../../support/rows.ts'
 
 test('rows are read off the names of tests', () => {
   const name = (text: string): string => `test(${text}, () => {})`
-  const source = [name("'ID-01 E2-03 one thing'"), name('`F7 F12 seed ${SEED}`'), name("'no row, F100, ID-1'")].join(
-    '\n',
-  )
+  const table = "for (const name of ['DT-09 a case', 'a DT-11 in the midst']) test(`${name} holds`, () => {})"
+  const source = [
+    table,
+    name("'ID-01 E2-03 one thing'"),
+    name('`F7 F12 seed ${SEED}`'),
+    name("'no row, F100, ID-1'"),
+  ].join('\n')
   assert.deepEqual(testsIn('test/x.test.ts', source), [
     { file: 'test/x.test.ts', name: 'ID-01 E2-03 one thing', rows: ['ID-01', 'E2-03'] },
     { file: 'test/x.test.ts', name: 'F7 F12 seed …', rows: ['F7', 'F12'] },
+    { file: 'test/x.test.ts', name: 'DT-09 a case', rows: ['DT-09'] },
   ])
 })
 

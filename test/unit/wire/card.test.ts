@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { concat } from '../../../src/lib/bytes.ts'
 import { CodecError } from '../../../src/lib/errors.ts'
 import {
   accountCardBodyCodec,
   accountCardCodec,
   deviceCertificateCodec,
   DEVICES_MAX,
+  hybridPublicKeyCodec,
   hybridSignatureCodec,
 } from '../../../src/wire/card.ts'
 import type { AccountCard } from '../../../src/wire/card.ts'
@@ -72,4 +74,24 @@ test('ID-06 a card with everything in it is a binary record of its own size', ()
       2 + 1_984 + 44 + 1 + body.devices.length * 5_447 + 1 + (body.successor === undefined ? 0 : 1_984 + 3_373) + 3_373
     assert.equal(encode(codec, value).length, expected)
   }
+})
+
+test('F3 keys travel as their bytes, and nothing but their bytes', () => {
+  const key = decode(hybridPublicKeyCodec, encoded('hybrid public key'))
+  assert.deepEqual(encode(hybridPublicKeyCodec, key), concat(key.ed25519, key.mldsa65))
+  const text = Buffer.from(key.ed25519.join(','))
+  assert.ok(!Buffer.from(encode(accountCardCodec, card())).includes(text))
+  assert.throws(() => encode(hybridPublicKeyCodec, { ...key, ed25519: Uint8Array.from(text) }), CodecError)
+})
+
+test('DT-01 a card says who somebody is and not where', () => {
+  const { body } = card()
+  const fields = [
+    ...Object.keys(body),
+    ...Object.keys(decode(deviceCertificateCodec, encoded('device certificate')).body),
+  ]
+  assert.deepEqual(
+    fields.filter((name) => /address|peer|host|port/i.test(name)),
+    [],
+  )
 })
