@@ -152,7 +152,12 @@ export class Daemon implements Startable {
     unlocked.rooms.journal.onEvent((last) => {
       for (const listener of this.#listeners) listener(last)
     })
-    await unlocked.start()
+    try {
+      await unlocked.start()
+    } catch (error) {
+      await unlocked.stop()
+      throw error
+    }
     this.#unlocked = unlocked
   }
 

@@ -1,5 +1,5 @@
 /** The composition root: builds every room once, top to bottom, and starts and stops them. */
-import { readFile, mkdir } from 'node:fs/promises'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { IdentityView } from './api/application.ts'
 import type { ApiAddress } from './api/files.ts'
@@ -12,6 +12,7 @@ import { selectProvider } from './crypto/select.ts'
 import type { CryptoProvider } from './crypto/provider.ts'
 import { Daemon } from './daemon.ts'
 import { systemClock } from './lib/clock.ts'
+import { nameOf, StorageError } from './lib/errors.ts'
 import type { Part } from './lib/lifecycle.ts'
 import type { Logger } from './lib/log.ts'
 import { silentLogger } from './lib/log.ts'
@@ -169,12 +170,12 @@ async function holdFor(
     { ...DEFAULT_QUOTAS, nodeBytes: settings.holder.diskMaxBytes },
   )
   await add('holder', service)
-  await add('holder role', roleAfter(profile.holderUptimeMs, host, service))
+  await add('holder role', roleAfter(profile.holderUptimeMs, host, service, log))
   return held
 }
 
 /** A peer holds for others once it has been up for a while: who comes and goes loses what it took (protocol §4). */
-function roleAfter(uptimeMs: number, host: Host, service: HolderService): Part['part'] {
+function roleAfter(uptimeMs: number, host: Host, service: HolderService, log: Logger): Part['part'] {
   let cancel = (): void => {}
   const take = async (): Promise<void> => {
     await host.setHolderHandler(service.handle)
@@ -182,7 +183,12 @@ function roleAfter(uptimeMs: number, host: Host, service: HolderService): Part['
   return {
     start: async () => {
       if (uptimeMs === 0) await take()
-      else cancel = systemClock.after(uptimeMs, () => void take())
+      else
+        cancel = systemClock.after(uptimeMs, () => {
+          take().catch((error: unknown) => {
+            log.error('the holder role could not be taken on', { error: nameOf(error) })
+          })
+        })
     },
     stop: () => {
       cancel()
@@ -226,6 +232,10 @@ async function makeHome(home: string): Promise<void> {
     await mkdir(home, { recursive: true, mode: HOME_MODE })
   } catch (error) {
     throw fromSystemError(error, 'cannot make the home directory')
+  }
+  // Where everybody may write, somebody else may lay down a socket, a token or a configuration of theirs.
+  if (((await stat(home)).mode & 0o002) !== 0) {
+    throw new StorageError('anybody may write to the home directory: chmod 700 it, or use another --home')
   }
 }
 

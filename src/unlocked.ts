@@ -3,21 +3,22 @@
  * only place that knows these classes; what they know of each other are ports.
  */
 import type { Base } from './base.ts'
-import { equal, fromHex, toHex } from './lib/bytes.ts'
+import { equal, fromHex, toHex, wipe } from './lib/bytes.ts'
 import { withDeadline } from './lib/clock.ts'
-import { nameOf, SottoError } from './lib/errors.ts'
+import { nameOf, NotFoundError, SottoError, VerificationError } from './lib/errors.ts'
 import type { DecryptReason } from './lib/errors.ts'
 import { Lifecycle } from './lib/lifecycle.ts'
 import type { Startable } from './lib/lifecycle.ts'
-import { epochsToRead, laneOf } from './protocol/mailbox-rules.ts'
+import { epochsToRead } from './protocol/mailbox-rules.ts'
 import { WRITE_QUORUM } from './protocol/replicas.ts'
+import { prekeysFit } from './protocol/trust.ts'
 import { OwnCards } from './services/account/cards.ts'
 import { FormerAccounts } from './services/account/former.ts'
 import type { UnlockedAccount } from './services/account/ports.ts'
 import { Contacts } from './services/contacts/contacts.ts'
 import { Grants } from './services/contacts/grants.ts'
 import { contactHandlers } from './services/contacts/handlers.ts'
-import { laneSeed, openLanes, tokenLaneSeed } from './services/contacts/lanes.ts'
+import { LaneFinder, openLanes, tokenLaneSeed } from './services/contacts/lanes.ts'
 import { Policies } from './services/contacts/policies.ts'
 import type { MailboxPlan } from './services/contacts/policies.ts'
 import { Conversations } from './services/conversations/conversations.ts'
@@ -35,12 +36,12 @@ import { Sessions } from './services/sessions/sessions.ts'
 import { LetterStamps, stampSolver } from './services/stamps/solver.ts'
 import { bucketRange } from './store/buckets.ts'
 import { CONTACT_STATE } from './store/records.ts'
-import type { Contact } from './store/records.ts'
+import type { StoreOp } from './store/database.ts'
+import type { Contact, ContactDevice } from './store/records.ts'
 import { openStore } from './store/store.ts'
 import type { Store } from './store/store.ts'
 import type { Vault } from './store/vault.ts'
 import { CONTENT_KIND } from './wire/content.ts'
-import type { Letter } from './wire/letter.ts'
 
 /** Invite tokens open a lane into the intro box for as long as they are kept. */
 export const TOKEN_PREFIX = 'invite:'
@@ -51,6 +52,7 @@ const HOUSEKEEPING_MS = 3_600_000
 /** Addresses settle after the start; what is announced before would be wrong at once. */
 const SETTLE_MS = 2_000
 const PUBLISH_MS = 30_000
+const NO_CHANGE = { ops: [], facts: [], result: undefined }
 
 export interface UnlockedRooms {
   readonly store: Store
@@ -76,6 +78,7 @@ export class Unlocked implements Startable {
   readonly #intake: Intake
   readonly #lifecycle: Lifecycle
   #cancelHousekeeping: (() => void) | undefined
+  #housekeeping: Promise<void> | undefined
   #running = false
 
   private constructor(base: Base, vault: Vault, built: { rooms: UnlockedRooms; intake: Intake }) {
@@ -92,9 +95,7 @@ export class Unlocked implements Startable {
             start: async () => {
               await rooms.sessions.reload()
             },
-            stop: () => {
-              rooms.sessions.clear()
-            },
+            stop() {},
           },
         },
         { name: 'cards', part: rooms.cards },
@@ -134,7 +135,11 @@ export class Unlocked implements Startable {
     this.#running = false
     this.#cancelHousekeeping?.()
     await this.#lifecycle.stop()
+    await this.#housekeeping
     await this.rooms.journal.idle()
+    this.rooms.sessions.clear()
+    const { signingSeeds, identitySecret, mailboxSeed, introSeed } = this.rooms.account
+    wipe(signingSeeds.ed25519, signingSeeds.mldsa65, identitySecret, mailboxSeed, introSeed)
     this.#vault.lock()
   }
 
@@ -160,7 +165,7 @@ export class Unlocked implements Startable {
 
   #keepHouse(): void {
     if (!this.#running) return
-    this.#houseRound()
+    this.#housekeeping = this.#houseRound()
       .catch((error: unknown) => {
         this.#base.log.warn('housekeeping failed', { error: nameOf(error) })
       })
@@ -187,12 +192,12 @@ export class Unlocked implements Startable {
     for (const bucket of ['sessions', 'signedPrekeys', 'kemPrekeys', 'oneTimePrekeys'] as const) {
       await this.#base.database.compact(bucketRange(bucket))
     }
-    await Promise.all([
-      store.seen.sweep(now),
-      store.sessions.seenInitials.sweep(now),
-      store.parts.sweep(now),
-      store.events.sweep(),
-    ])
+    await Promise.all([store.seen.sweep(now), store.sessions.seenInitials.sweep(now), store.events.sweep()])
+    // Parts and tokens are read, then written: nothing may come in between.
+    await journal.commit(async () => {
+      await store.parts.sweep(now)
+      return { ...NO_CHANGE, ops: [...(await expiredTokens(store, now)), ...this.rooms.sessions.tidy()] }
+    })
     for (const contact of await contacts.all()) {
       if (contact.state === CONTACT_STATE.accepted) await refresh(directory, contact.accountId)
     }
@@ -269,9 +274,13 @@ function build(
       const { card, kemPrekeySeed } = cards.current()
       return { prekeyCard: card, identitySecret: account.identitySecret, kemPrekeySeed }
     },
-    allows: async (accountId, deviceId) => {
-      const pinned = (await find(accountId))?.pinned
-      return pinned === undefined || pinned.body.devices.some(({ body }) => equal(body.deviceId, deviceId))
+    allows: async (accountId, deviceId, card) => {
+      const contact = await find(accountId)
+      if (contact?.changed !== undefined) return false
+      const pinned = contact?.pinned
+      if (pinned === undefined) return true
+      if (card !== undefined) return prekeysFit(pinned, card)
+      return pinned.body.devices.some(({ body }) => equal(body.deviceId, deviceId))
     },
   })
   const conversations = new Conversations({ store, journal, clock })
@@ -329,8 +338,15 @@ function build(
     handlers: {
       0: unsupportedHandler(conversations),
       [CONTENT_KIND.text]: textHandler(conversations),
-      [CONTENT_KIND.receipt]: receiptHandler(outbox, conversations),
-      ...contactHandlers({ store, clock, outbox, onLanesChanged }),
+      [CONTENT_KIND.receipt]: receiptHandler(outbox),
+      ...contactHandlers({
+        store,
+        clock,
+        outbox,
+        onLanesChanged,
+        answer: (contact) => contacts.acceptOps(contact),
+        spend: async (token) => spendToken(store, token),
+      }),
     },
   })
   const policies: Policies = new Policies({
@@ -361,6 +377,7 @@ function build(
     policies,
     inbox,
   }
+  const lanes = new LaneFinder(crypto, account.mailboxSeed)
   const intake: Intake = new Intake({
     inbox,
     direct: host.direct,
@@ -368,19 +385,15 @@ function build(
       await outbox.onAcks(acks)
     },
     contacts,
-    contactOfLane: async (letter) => contactOfLane(base, account, await contacts.all(), letter),
+    contactOfLane: async (letter) => lanes.find(await contacts.all(), epochsToRead(clock.now(), profile), letter),
     mend: async (contact, reason) => {
       await mend(rooms, contact, reason)
     },
     clock,
     log: log('intake'),
   })
-  // A batch that failed left memory ahead of the disk: sessions and queue are read again.
-  journal.onFailure(() => {
-    void sessions.reload().catch(() => {})
-    outbox.stop()
-    void outbox.start().catch(() => {})
-  })
+  journal.follow(sessions)
+  journal.follow(outbox)
   return { rooms, intake }
 }
 
@@ -401,39 +414,54 @@ async function mailboxPlans(base: Base, store: Store, account: UnlockedAccount):
   ]
 }
 
-/** Whose lane a letter came on. */
-async function contactOfLane(
-  base: Base,
-  account: UnlockedAccount,
-  contacts: readonly Contact[],
-  letter: Letter,
-): Promise<Contact | undefined> {
-  const lane = toHex(letter.lane)
-  const epochs = epochsToRead(base.clock.now(), base.profile)
-  return contacts.find((contact) => {
-    const seed = laneSeed(base.crypto, account.mailboxSeed, contact)
-    return epochs.some((epoch) => toHex(laneOf(base.crypto, seed, epoch)) === lane)
-  })
-}
-
 /** A contact's envelopes cannot be taken in: its account may have moved on, or a session was lost on this side (E2-40, 41). */
 async function mend(rooms: UnlockedRooms, { accountId }: Contact, reason: DecryptReason): Promise<void> {
   await refresh(rooms.directory, accountId)
   if (reason === 'state') return
   await rooms.journal.commit(async () => {
     const contact = await rooms.store.contacts.get(accountId)
-    if (contact?.state !== CONTACT_STATE.accepted) return { ops: [], facts: [], result: undefined }
-    const begun = contact.devices.filter(({ prekeys }) => prekeys !== undefined)
-    const restarted = begun.flatMap((device) => rooms.sessions.restart(contact, device))
-    const resealed = await Promise.all(begun.map(async ({ deviceId }) => rooms.outbox.resealOps(accountId, deviceId)))
+    if (contact?.state !== CONTACT_STATE.accepted || contact.changed !== undefined) return NO_CHANGE
+    const begun = contact.devices.flatMap((device) => restarted(rooms.sessions, contact, device))
+    if (begun.length === 0) return NO_CHANGE
+    const resealed = await Promise.all(
+      begun.map(async ({ deviceId }) => rooms.outbox.resealOps(accountId, deviceId)),
+    )
     const granted = rooms.contacts.grantOps(contact)
     return {
-      ops: [...restarted, ...resealed.flat(), ...granted.ops],
+      ops: [...begun.flatMap(({ ops }) => ops), ...resealed.flat(), ...granted.ops],
       facts: [{ type: 'session:restarted', data: { contact: toHex(accountId) } }],
       result: undefined,
       done: granted.added,
     }
   })
+}
+
+/** What begins anew with a device; nothing where it has no prekeys in force. */
+function restarted(
+  sessions: Sessions,
+  contact: Contact,
+  device: ContactDevice,
+): readonly { readonly deviceId: Uint8Array; readonly ops: readonly StoreOp[] }[] {
+  try {
+    const ops = sessions.restart(contact, device)
+    return ops === undefined ? [] : [{ deviceId: device.deviceId, ops }]
+  } catch (error) {
+    if (error instanceof NotFoundError || error instanceof VerificationError) return []
+    throw error
+  }
+}
+
+/** An invite's token serves once: its lane is gone with the next policy. */
+async function spendToken(store: Store, token: Uint8Array): Promise<readonly StoreOp[]> {
+  const name = TOKEN_PREFIX + toHex(token)
+  return (await store.settings.get(name)) === undefined ? [] : store.settings.delete(name)
+}
+
+async function expiredTokens(store: Store, now: number): Promise<readonly StoreOp[]> {
+  const settings = [...(await store.settings.all())]
+  return settings
+    .filter(([name, until]) => name.startsWith(TOKEN_PREFIX) && Number(until) <= now)
+    .flatMap(([name]) => store.settings.delete(name))
 }
 
 /** Publishes both cards and the policies now. How many holders signed for the account card. */

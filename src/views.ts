@@ -78,7 +78,7 @@ export function messageView(message: Message): MessageView {
     sentAt: iso(message.sentAt),
     committedAt: iso(message.committedAt),
     status: statusName(message),
-    stored: message.receipts,
+    stored: path === 'mailbox' ? Math.min(message.receipts, REPLICAS) : 0,
     storedOf: path === 'mailbox' ? REPLICAS : 0,
     path,
     cursor: String(message.order),

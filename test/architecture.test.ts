@@ -32,7 +32,7 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^zod$/, ['api', 'top', 'cli']],
   [/^pino$|^commander$|^qrcode$/, ['top', 'cli']],
   [
-    /^node:events$|^node:util$|^node:buffer$|^node:stream|^node:url$|^node:readline|^node:timers/,
+    /^node:events$|^node:module$|^node:tty$|^node:util$|^node:buffer$|^node:stream|^node:url$|^node:readline|^node:timers/,
     ['net', 'api', 'top', 'cli'],
   ],
 ]

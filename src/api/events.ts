@@ -32,8 +32,16 @@ export interface StreamLimits {
   readonly slowMs: number
   readonly heartbeatMs: number
   readonly streamsMax: number
+  /** Streams that have shown no token yet: they must not take the places of those that have. */
+  readonly pendingMax: number
 }
-export const STREAM_LIMITS: StreamLimits = { authMs: 700, slowMs: 15_000, heartbeatMs: 30_000, streamsMax: 64 }
+export const STREAM_LIMITS: StreamLimits = {
+  authMs: 700,
+  slowMs: 15_000,
+  heartbeatMs: 30_000,
+  streamsMax: 64,
+  pendingMax: 16,
+}
 /** The largest frame that a client may send. */
 export const FRAME_MAX_BYTES = 4_096
 const BATCH = 128
@@ -51,6 +59,7 @@ export interface StreamOptions {
 export class EventStreams {
   readonly #options: StreamOptions
   readonly #open = new Set<WebSocket>()
+  #pending = 0
 
   constructor(options: StreamOptions) {
     this.#options = options
@@ -58,8 +67,9 @@ export class EventStreams {
 
   /** Takes over an upgraded socket. `authorised`: its upgrade request carried the token already. */
   attach(socket: WebSocket, since: number, authorised: boolean): void {
-    if (this.#open.size >= this.#options.limits.streamsMax) {
-      socket.close(CLOSE.tooMany)
+    const { streamsMax, pendingMax } = this.#options.limits
+    if (authorised ? this.#open.size - this.#pending >= streamsMax : this.#pending >= pendingMax) {
+      this.#refuse(socket)
       return
     }
     this.#open.add(socket)
@@ -75,6 +85,13 @@ export class EventStreams {
     else this.#awaitToken(socket, since)
   }
 
+  #refuse(socket: WebSocket): void {
+    socket.on('error', () => {
+      socket.terminate()
+    })
+    this.#close(socket, CLOSE.tooMany)
+  }
+
   closeAll(code: number): void {
     for (const socket of this.#open) this.#close(socket, code)
   }
@@ -84,12 +101,24 @@ export class EventStreams {
     const cancel = clock.after(limits.authMs, () => {
       this.#close(socket, CLOSE.unauthorised)
     })
-    socket.on('close', cancel)
-    socket.once('message', (data) => {
+    this.#pending++
+    let pending = true
+    const settled = (): void => {
       cancel()
+      if (pending) this.#pending--
+      pending = false
+    }
+    socket.on('close', settled)
+    socket.once('message', (data) => {
       const token = tokenOf(data)
-      if (token !== undefined && accepts(token)) this.#run(socket, since)
-      else this.#close(socket, CLOSE.unauthorised)
+      if (token === undefined || !accepts(token)) {
+        cancel()
+        this.#close(socket, CLOSE.unauthorised)
+        return
+      }
+      settled()
+      if (this.#open.size - this.#pending > limits.streamsMax) this.#close(socket, CLOSE.tooMany)
+      else this.#run(socket, since)
     })
   }
 

@@ -25,6 +25,8 @@ import type { ApiLimits } from './limits.ts'
 import { ApiRateGate } from './limits.ts'
 import type { RouteContext } from './route.ts'
 
+/** Connections of one listener, with a token or without: 64 event streams, and what a machine's programs ask at once. */
+const CONNECTIONS_MAX = 256
 /** Answers under way get this long when the server stops. */
 const DRAIN_MS = 1_500
 
@@ -117,10 +119,12 @@ export class ApiServer implements Startable {
   async #listen(running: Running, shared: Omit<AppOptions, 'port'>): Promise<void> {
     const { host, port, socketPath } = this.#options
     const local = await buildApp({ ...shared, port: () => undefined })
+    local.server.maxConnections = CONNECTIONS_MAX
     running.apps.push(local)
     await listen(local, { path: socketPath }, 'the API socket')
     await chmod(socketPath, 0o600)
     const loopback = await buildApp({ ...shared, port: () => running.port })
+    loopback.server.maxConnections = CONNECTIONS_MAX
     running.apps.push(loopback)
     await listen(loopback, { host, port }, `API port ${port}`)
     running.port = (loopback.server.address() as AddressInfo).port

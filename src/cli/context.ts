@@ -3,6 +3,7 @@ import type { ApiClient } from '../api/client.ts'
 import { connect } from '../api/client.ts'
 import { resolveHome } from '../api/paths.ts'
 import { UsageError } from '../lib/errors.ts'
+import { safeJson } from './render.ts'
 import type { World } from './world.ts'
 
 /** What every verb has: the world, the options that all verbs share, a client when it asks for one. */
@@ -39,7 +40,7 @@ export class Context {
 
   /** One result: an object with `--json`, else what `human` makes of it. */
   print<T extends object>(value: T, human: (value: T) => string): void {
-    this.world.stdout(`${this.json ? JSON.stringify({ schemaVersion: 1, ...value }) : human(value)}\n`)
+    this.world.stdout(`${this.json ? safeJson({ schemaVersion: 1, ...value }) : human(value)}\n`)
   }
 
   /** Something to know that is not the result. Nothing with `--json`: there stderr holds errors only. */

@@ -11,6 +11,11 @@ export function safeLine(text: string): string {
   return text.replaceAll(UNSAFE, '\u{fffd}')
 }
 
+/** JSON for a terminal as well as for a program: what could steer a terminal is escaped, and means the same. */
+export function safeJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(UNSAFE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 /** Untrusted text with its line breaks, continuation lines indented. */
 function safeText(text: string, indent: string): string {
   return text

@@ -53,7 +53,7 @@ export const LOCAL: NetworkProfile = Object.freeze({
   epochMs: 7 * DAY_MS,
   repairIntervalMs: 5 * MINUTE_MS,
   holderUptimeMs: 0,
-  stampBits: 4,
+  stampBits: 1,
   puzzleBits: 0,
   collectIntervalMs: 15 * SECOND_MS,
   diversity: true,

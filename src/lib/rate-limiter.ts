@@ -32,6 +32,12 @@ export class RateLimiter {
     return true
   }
 
+  /** Takes `cost` tokens that may not be there: for what is known afterwards only. At most one `burst` is owed. */
+  charge(key: string, cost: number): void {
+    const bucket = this.#refill(key)
+    bucket.tokens = Math.max(-this.#policy.burst, bucket.tokens - cost)
+  }
+
   /** Milliseconds until `cost` tokens are there. */
   retryAfterMs(key: string, cost = 1): number {
     const missing = cost - this.#refill(key).tokens

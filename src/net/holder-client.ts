@@ -27,7 +27,7 @@ export class HolderClient {
   /** In the order of use, the longest unused first. */
   readonly #links = new Map<string, StreamLink>()
   readonly #opening = new Map<string, Promise<StreamLink>>()
-  readonly #pushListeners: PushListener[] = []
+  readonly #pushListeners = new Set<PushListener>()
   readonly #stopped = new AbortController()
 
   constructor(dialer: Dialer, limits: ProtocolLimits, clock: Clock, hooks: HolderClientHooks) {
@@ -37,8 +37,12 @@ export class HolderClient {
     this.#hooks = hooks
   }
 
-  onPush(listener: PushListener): void {
-    this.#pushListeners.push(listener)
+  /** The returned function ends it. */
+  onPush(listener: PushListener): () => void {
+    this.#pushListeners.add(listener)
+    return () => {
+      this.#pushListeners.delete(listener)
+    }
   }
 
   /** The link to this holder. Throws NetworkError or TimeoutError. */

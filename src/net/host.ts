@@ -91,7 +91,7 @@ export class Host implements Startable {
   readonly #janitor: Janitor
   readonly #bootstrap: Bootstrap
   readonly #keeper: Keeper
-  readonly #peerListeners: PeerListener[] = []
+  readonly #peerListeners = new Set<PeerListener>()
   #server: HolderServer | undefined
   #ownAddresses: readonly string[] | undefined
   #savedAtMs = 0
@@ -152,7 +152,7 @@ export class Host implements Startable {
     this.#keeper = this.#makeKeeper()
   }
 
-  /** Listens, joins in the background, speaks. Throws {@link UsageError} where none of the addresses can be listened on. */
+  /** Listens, joins in the background, speaks. Throws {@link NetworkError} where none of the addresses can be listened on. */
   async start(): Promise<void> {
     await this.#cache.load()
     this.#node.addEventListener('peer:connect', this.#onConnect)
@@ -164,7 +164,7 @@ export class Host implements Startable {
     this.#running = true
     if (this.#init.listen.length > 0 && this.#node.getMultiaddrs().length === 0) {
       await this.stop()
-      throw new UsageError('none of the listen addresses can be used: is another daemon running there?')
+      throw new NetworkError('none of the listen addresses can be used: is another daemon running there?')
     }
     this.#janitor.start()
     this.#bootstrap.start()
@@ -253,11 +253,12 @@ export class Host implements Startable {
   #holderNetwork(): HolderNetwork {
     return {
       link: async (peer, signal) => this.#client.link(this.#withKnown(peer), signal),
-      onPush: (listener) => {
-        this.#client.onPush(listener)
-      },
+      onPush: (listener) => this.#client.onPush(listener),
       onPeerChange: (listener) => {
-        this.#peerListeners.push(listener)
+        this.#peerListeners.add(listener)
+        return () => {
+          this.#peerListeners.delete(listener)
+        }
       },
     }
   }

@@ -35,8 +35,9 @@ export type DirectListener = (peerId: string, frame: DirectFrame) => Promise<voi
 
 export interface HolderNetwork {
   link(peer: PeerRecord, signal: AbortSignal): Promise<HolderLink>
-  onPush(listener: PushListener): void
-  onPeerChange(listener: PeerListener): void
+  /** The returned function ends it, here and below. */
+  onPush(listener: PushListener): () => void
+  onPeerChange(listener: PeerListener): () => void
 }
 
 export interface Routing {

@@ -45,16 +45,17 @@ export async function signDeviceCertificate(
   return { body, signature: await hybridSign(crypto, account, DEVICE_CERTIFICATE_LABEL, message) }
 }
 
-/** Whether `account` certified the device, and the certificate is in force now. */
+/** Whether `account` certified the device, and the certificate is in force now, or was `lateSeconds` ago. */
 export function verifyDeviceCertificate(
   crypto: CryptoProvider,
   certificate: DeviceCertificate,
   account: HybridPublicKey,
   nowSeconds: number,
+  lateSeconds = 0,
 ): boolean {
   const { body, signature } = certificate
   return (
-    inForce(body, CERTIFICATE_LIFE_MAX_S, nowSeconds) &&
+    inForce(body, CERTIFICATE_LIFE_MAX_S, nowSeconds, lateSeconds) &&
     equal(body.accountId, accountId(crypto, account)) &&
     hybridVerify(crypto, account, DEVICE_CERTIFICATE_LABEL, encode(deviceCertificateBodyCodec, body), signature)
   )
@@ -130,16 +131,24 @@ export async function signPrekeyCard(
 /**
  * Whether the card is whole: the account keys hash to the account id in the certificate, the account certified the
  * device, the device signed everything, and both are in force. Anyone can tell from the card alone.
+ *
+ * `lateSeconds` is for the card that a first message brings along: it was in force when the message was written, and may
+ * have run out by as much as a letter waits (30 days) before its recipient is back.
  */
-export function verifyPrekeyCard(crypto: CryptoProvider, card: PrekeyCard, nowSeconds: number): boolean {
+export function verifyPrekeyCard(
+  crypto: CryptoProvider,
+  card: PrekeyCard,
+  nowSeconds: number,
+  lateSeconds = 0,
+): boolean {
   const { body, signature } = card
   return (
     body.number >= 1 &&
     body.stampBits <= CARD_STAMP_BITS_MAX &&
     (body.pool.count > 0 || body.pool.root.every((byte) => byte === 0)) &&
     ascending(body.intro.map((intro) => intro.epoch)) &&
-    inForce(body, PREKEY_CARD_LIFE_MAX_S, nowSeconds) &&
-    verifyDeviceCertificate(crypto, body.certificate, body.account, nowSeconds) &&
+    inForce(body, PREKEY_CARD_LIFE_MAX_S, nowSeconds, lateSeconds) &&
+    verifyDeviceCertificate(crypto, body.certificate, body.account, nowSeconds, lateSeconds) &&
     hybridVerify(
       crypto,
       body.certificate.body.signingKey,
@@ -169,11 +178,11 @@ interface Validity {
   readonly expiresAt: number
 }
 
-function inForce(validity: Validity, lifeMaxSeconds: number, nowSeconds: number): boolean {
+function inForce(validity: Validity, lifeMaxSeconds: number, nowSeconds: number, lateSeconds = 0): boolean {
   const { issuedAt, expiresAt } = validity
   return (
     issuedAt <= nowSeconds + CLOCK_SKEW_MAX_S &&
-    nowSeconds < expiresAt &&
+    nowSeconds < expiresAt + lateSeconds &&
     issuedAt < expiresAt &&
     expiresAt - issuedAt <= lifeMaxSeconds
   )

@@ -61,9 +61,10 @@ export function newOneTimePrekeys(crypto: CryptoProvider, rng: Rng, ids: readonl
   })
 }
 
-/** Whether a prekey made at `createdAt` is to be replaced. */
+/** Whether a prekey made at `createdAt` is to be replaced; also where that lies ahead by a day, by a clock that was wrong. */
 export function rotationDue(createdAt: number, now: number): boolean {
-  return now - createdAt >= PREKEY_ROTATION_MS
+  const age = now - createdAt
+  return age >= PREKEY_ROTATION_MS || age <= -DAY_MS
 }
 
 /** Whether the private half of a prekey that was retired at `retiredAt` is to be wiped. */

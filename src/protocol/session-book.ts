@@ -18,6 +18,7 @@ import {
   resumeSession,
   secretsOf,
   suspendSession,
+  tidySession,
 } from './session.ts'
 import { ARCHIVED_SESSIONS_MAX } from './session-limits.ts'
 
@@ -145,11 +146,19 @@ export function bookClose(book: SessionBook): BookChanged {
   return { book: { ...book, entries: [] }, consumed: ended.flatMap(({ consumed }) => consumed) }
 }
 
-/** Lets go of sessions that nobody answered in time, and of archived ones that no letter can be under way for. */
+/**
+ * Lets go of sessions that nobody answered in time, of archived ones that no letter can be under way for, and of stored
+ * keys whose time is over. Nothing else does where nothing arrives: call it now and then.
+ */
 export function bookExpire(book: SessionBook, now: number): BookChanged {
   const sending = sendingSession(book)
   const over = (state: SessionState): boolean => hasExpired(state, now) || (state !== sending && isOutlived(state, now))
-  return keepEntries(book, ({ state }) => !over(state))
+  const kept = keepEntries(book, ({ state }) => !over(state))
+  const tidied = kept.book.entries.map((entry) => ({ entry, ...tidySession(entry.state, now) }))
+  const consumed = tidied.flatMap((each) => each.consumed)
+  if (consumed.length === 0) return kept
+  const entries = tidied.map(({ entry, state }) => ({ ...entry, state }))
+  return { book: { ...kept.book, entries }, consumed: [...kept.consumed, ...consumed] }
 }
 
 function trim(book: SessionBook): BookChanged {

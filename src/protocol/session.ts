@@ -19,6 +19,7 @@ import type { Agreement, LocalDevice, OpenedInitial, PrekeyBundle, PrekeySecrets
 import { findPlace, openMessage, sealMessage } from './ratchet.ts'
 import type { MessageRef, Place } from './ratchet.ts'
 import { INITIALIZING_MS_MAX, KEPT_MS_MAX } from './session-limits.ts'
+import { tidy } from './skipped-keys.ts'
 import { present } from './turn.ts'
 
 export type { MessageRef } from './ratchet.ts'
@@ -234,6 +235,13 @@ export function lastUsedAt(state: SessionState): number {
 /** True for an archived session that no letter can be under way for any more. */
 export function isOutlived(state: SessionState, now: number): boolean {
   return now - lastUsedAt(state) > KEPT_MS_MAX
+}
+
+/** Lets go of stored keys and old chains whose time is over, as every message that is read does too. */
+export function tidySession(state: SessionState, now: number): Ended {
+  if (state.keys === undefined) return { state, consumed: [] }
+  const { keys, consumed } = tidy(state.keys, now)
+  return consumed.length === 0 ? { state, consumed } : { state: { ...state, keys }, consumed }
 }
 
 /** What may be shown of a session: counters, never keys. */

@@ -19,7 +19,10 @@ export interface DeviceChanges {
   readonly removed: readonly DeviceCertificateBody[]
 }
 
-/** Why a card contradicts the pin: other account keys · a chain that forks · a device with other keys · another successor. */
+/**
+ * Why a card contradicts the pin: other account keys · a chain that forks · a device with other keys · another successor, or
+ * a device more after one was named.
+ */
 type Contradiction = 'account-key' | 'chain' | 'device-key' | 'successor'
 
 export type TrustVerdict =
@@ -98,6 +101,8 @@ function judgeNewer(crypto: CryptoProvider, pinned: AccountCard, fetched: Accoun
   const after = successorId(crypto, fetched)
   if (before !== undefined && (after === undefined || !equal(before, after))) return changed('successor')
   const devices = deviceChanges(pinned, fetched)
+  // Who rotates may do so because the old key was stolen: it adds no device to an account that has gone on.
+  if (before !== undefined && devices.added.length > 0) return changed('successor')
   if (before === undefined && after !== undefined) return { kind: 'successor', accountId: after, devices }
   return { kind: 'newer', devices }
 }

@@ -20,10 +20,10 @@ export interface HolderLink {
 /** Streams to holders, one per peer, dialled when needed and kept while used. */
 export interface HolderNetwork {
   link(peer: PeerRecord, signal: AbortSignal): Promise<HolderLink>
-  /** Called for each letter that a holder pushes on a link; the caller verifies it. */
-  onPush(listener: (peerId: string, address: Uint8Array, letter: Letter) => void): void
-  /** Called when a peer becomes reachable or goes (connection up or down). */
-  onPeerChange(listener: (peerId: string, connected: boolean) => void): void
+  /** Called for each letter that a holder pushes on a link, until the returned function ends it; the caller verifies it. */
+  onPush(listener: (peerId: string, address: Uint8Array, letter: Letter) => void): () => void
+  /** Called when a peer becomes reachable or goes (connection up or down), until the returned function ends it. */
+  onPeerChange(listener: (peerId: string, connected: boolean) => void): () => void
 }
 
 /** Who is near what. */

@@ -65,6 +65,7 @@ export class HeldCards {
         this.#table.expires('cardsByExpiry', until, key),
       ])
       this.#usage.addCardBytes(bytes - (known?.bytes ?? 0))
+      if (known === undefined) this.#usage.addVersions(1)
       return 'stored'
     })
   }
@@ -78,6 +79,7 @@ export class HeldCards {
   async rebuild(): Promise<void> {
     for await (const [, known] of this.#table.walk(bucketRange('cardNumbers'), cardNumberCodec)) {
       this.#usage.addCardBytes(known.bytes)
+      this.#usage.addVersions(1)
     }
   }
 
@@ -96,6 +98,7 @@ export class HeldCards {
     else if (over) ops.push(this.#table.put('cardNumbers', [key], cardNumberCodec, { ...known, bytes: 0 }))
     await this.#table.write(ops)
     if (over) this.#usage.addCardBytes(-known.bytes)
+    if (forgotten) this.#usage.addVersions(-1)
     return over || forgotten
   }
 }

@@ -11,22 +11,44 @@ export interface LetterFacts {
   readonly stampBits: number
 }
 
-/** A mailbox's totals; `lanes` is bytes by lane (hex), `stamped` effort in bits by letter id (hex). */
+/** What one lane has in a mailbox. */
+interface LaneUsage {
+  readonly records: number
+  readonly bytes: number
+}
+
+/** A mailbox's totals; `lanes` is by lane (hex), `stamped` effort in bits by letter id (hex). */
 export interface MailboxUsage {
   records: number
   bytes: number
-  readonly lanes: Map<string, number>
+  readonly lanes: Map<string, LaneUsage>
   readonly stamped: Map<string, number>
 }
+
+/** What a tombstone and the memory of a card's version take on disk, about: with keys, indexes and LevelDB's own. */
+const TOMBSTONE_BYTES = 320
+const VERSION_BYTES = 256
 
 export class HeldUsage {
   readonly #mailboxes = new Map<string, MailboxUsage>()
   #letterBytes = 0
   #cardBytes = 0
+  #tombstones = 0
+  #versions = 0
 
   /** Bytes of ciphertexts and cards. */
   get bytes(): number {
     return this.#letterBytes + this.#cardBytes
+  }
+
+  /** What letters and tombstones take of the disk: a letter that was deleted still takes a little. */
+  get mailDiskBytes(): number {
+    return this.#letterBytes + this.#tombstones * TOMBSTONE_BYTES
+  }
+
+  /** What cards and the memory of their versions take of the disk. */
+  get cardDiskBytes(): number {
+    return this.#cardBytes + this.#versions * VERSION_BYTES
   }
 
   get mailboxes(): number {
@@ -65,6 +87,14 @@ export class HeldUsage {
     this.#cardBytes += difference
   }
 
+  addVersions(difference: number): void {
+    this.#versions += difference
+  }
+
+  addTombstones(difference: number): void {
+    this.#tombstones += difference
+  }
+
   #count(mailbox: MailboxUsage, facts: LetterFacts, sign: 1 | -1): void {
     const bytes = sign * (SIZE_CLASSES_BYTES[facts.sizeClass] ?? 0)
     mailbox.records += sign
@@ -72,8 +102,9 @@ export class HeldUsage {
     this.#letterBytes += bytes
     if (facts.stampBits > 0) return
     const lane = toHex(facts.lane)
-    const laneBytes = (mailbox.lanes.get(lane) ?? 0) + bytes
-    if (laneBytes > 0) mailbox.lanes.set(lane, laneBytes)
+    const before = mailbox.lanes.get(lane) ?? { records: 0, bytes: 0 }
+    const after = { records: before.records + sign, bytes: before.bytes + bytes }
+    if (after.records > 0) mailbox.lanes.set(lane, after)
     else mailbox.lanes.delete(lane)
   }
 }

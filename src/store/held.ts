@@ -3,7 +3,7 @@
  * higher version) whatever comes in which order; quotas, proofs and signatures are the holder service's business.
  * A promise that resolves to something stored means that it is on the disk.
  */
-import { toHex, u32be } from '../lib/bytes.ts'
+import { equal, toHex, u32be } from '../lib/bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { Rng } from '../lib/rng.ts'
 import type { Letter, ListedLetter, Tombstone } from '../wire/letter.ts'
@@ -127,6 +127,7 @@ export class HeldStore {
     if (tombstone.place !== undefined) return true
     const genuine = opens(this.#crypto, letter.commitment, tombstone.preimage)
     this.#orphans--
+    if (!genuine) this.usage.addTombstones(-1)
     await this.#table.write([
       this.#table.del('tombstones', [id]),
       this.#table.del('tombstonesByExpiry', [u32be(tombstone.until), id]),
@@ -201,6 +202,7 @@ export class HeldStore {
       if (!opens(this.#crypto, held.letter.commitment, preimage)) return 'refused'
       await this.#table.write([...this.#removeOps(id, held), ...this.#graveOps(id, preimage, held.letter)])
       this.usage.removeLetter(factsOf(id, held.letter))
+      this.usage.addTombstones(1)
       return 'buried'
     })
   }
@@ -211,9 +213,11 @@ export class HeldStore {
     known: HeldTombstone | undefined,
     nowMs: number,
   ): Promise<BuryOutcome> {
+    if (known !== undefined && equal(known.preimage, preimage)) return 'known'
     if (known === undefined && this.#orphans >= ORPHANS_MAX) return 'ignored'
     const until = known?.until ?? Math.ceil(nowMs / HOUR_MS) + ORPHAN_HOURS
     if (known === undefined) this.#orphans++
+    if (known === undefined) this.usage.addTombstones(1)
     await this.#table.write([
       this.#table.put('tombstones', [id], heldTombstoneCodec, { preimage, until, place: undefined }),
       this.#table.expires('tombstonesByExpiry', until, id),
@@ -269,6 +273,7 @@ export class HeldStore {
     if (tombstone.place === undefined) this.#orphans--
     else ops.push(this.#table.del('heldByAddress', placeKey(tombstone.place)))
     await this.#table.write(ops)
+    this.usage.addTombstones(-1)
     return true
   }
 
@@ -281,6 +286,7 @@ export class HeldStore {
       if (entry.kind === INDEX.live) this.usage.addLetter({ ...entry.body, address })
     }
     for await (const [, tombstone] of this.#table.walk(bucketRange('tombstones'), heldTombstoneCodec)) {
+      this.usage.addTombstones(1)
       if (tombstone.place === undefined) this.#orphans++
     }
     await this.cards.rebuild()

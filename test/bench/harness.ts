@@ -119,7 +119,7 @@ function numberOf(sample: Sample, key: string): number {
 }
 
 /** CPU milliseconds of this process, all threads, that `work` took. */
-export async function cpuMs(work: () => Promise<unknown> | unknown): Promise<number> {
+export async function cpuMs(work: () => Promise<void>): Promise<number> {
   const before = process.cpuUsage()
   await work()
   const { user, system } = process.cpuUsage(before)

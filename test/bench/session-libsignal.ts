@@ -5,11 +5,12 @@ import type { Keeping, Meeting, Sessions, Talker } from './session-sides.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
 
-/** A session record as an application keeps it: the handle itself, or bytes that are read and written each time. */
+/** Session records as an application keeps them. */
 class Records extends Signal.SessionStore {
   readonly #keeping: Keeping
   readonly #kept = new Map<string, Signal.SessionRecord | Bytes>()
-  lastBytes = 0
+  /** As last written. */
+  bytes: Bytes = new Uint8Array()
 
   constructor(keeping: Keeping) {
     super()
@@ -17,13 +18,8 @@ class Records extends Signal.SessionStore {
   }
 
   async saveSession(name: Signal.ProtocolAddress, record: Signal.SessionRecord): Promise<void> {
-    if (this.#keeping === 'memory') {
-      this.#kept.set(name.toString(), record)
-      return
-    }
-    const bytes = record.serialize()
-    this.lastBytes = bytes.length
-    this.#kept.set(name.toString(), bytes)
+    if (this.#keeping !== 'memory') this.bytes = record.serialize()
+    this.#kept.set(name.toString(), this.#keeping === 'reread' ? this.bytes : record)
   }
 
   async getSession(name: Signal.ProtocolAddress): Promise<Signal.SessionRecord | null> {
@@ -100,19 +96,26 @@ class Prekeys {
 class Device implements Talker {
   readonly address = Signal.ProtocolAddress.new(randomUUID(), 1)
   readonly prekeys: Prekeys
+  readonly #key: Signal.PrivateKey
   readonly #identity: Identity
   readonly #records: Records
   #peer: Signal.ProtocolAddress | undefined
 
   constructor(keeping: Keeping) {
-    const key = Signal.PrivateKey.generate()
-    this.prekeys = new Prekeys(key)
-    this.#identity = new Identity(key)
+    this.#key = Signal.PrivateKey.generate()
+    this.prekeys = new Prekeys(this.#key)
+    this.#identity = new Identity(this.#key)
     this.#records = new Records(keeping)
   }
 
   get stateBytes(): number {
-    return this.#records.lastBytes
+    return this.#records.bytes.length
+  }
+
+  /** All that another process needs to go on with the session. */
+  handOver(): HandedOver {
+    const [own, peer] = [this.address.name(), this.#other().name()]
+    return { own, peer, key: hex(this.#key.serialize()), session: hex(this.#records.bytes) }
   }
 
   async begin(peer: Device): Promise<void> {
@@ -148,7 +151,47 @@ class Device implements Talker {
   }
 }
 
-async function meeting(keeping: Keeping): Promise<Meeting> {
+/** A device's end of a session, as text. Throw-away keys: this is a bench. */
+export interface HandedOver {
+  readonly own: string
+  readonly peer: string
+  readonly key: string
+  readonly session: string
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const unhex = (text: string): Bytes => new Uint8Array(Buffer.from(text, 'hex'))
+
+/** The end of a session that {@link Device.handOver} gave away: the session in memory, its bytes after each message. */
+export class Line {
+  readonly #own: Signal.ProtocolAddress
+  readonly #peer: Signal.ProtocolAddress
+  readonly #records = new Records('written')
+  readonly #identity: Identity
+
+  constructor({ own, peer, key, session }: HandedOver) {
+    this.#own = Signal.ProtocolAddress.new(own, 1)
+    this.#peer = Signal.ProtocolAddress.new(peer, 1)
+    this.#identity = new Identity(Signal.PrivateKey.deserialize(unhex(key)))
+    void this.#records.saveSession(this.#peer, Signal.SessionRecord.deserialize(unhex(session)))
+  }
+
+  get session(): Uint8Array {
+    return this.#records.bytes
+  }
+
+  async seal(plaintext: Uint8Array): Promise<Uint8Array> {
+    const [records, identity] = [this.#records, this.#identity]
+    return (await Signal.signalEncrypt(plaintext as Bytes, this.#peer, this.#own, records, identity)).serialize()
+  }
+
+  async open(sealed: Uint8Array): Promise<Uint8Array> {
+    const message = Signal.SignalMessage.deserialize(sealed as Bytes)
+    return Signal.signalDecrypt(message, this.#peer, this.#own, this.#records, this.#identity)
+  }
+}
+
+async function meeting(keeping: Keeping): Promise<Meeting & { readonly a: Device; readonly b: Device }> {
   const [a, b] = [new Device(keeping), new Device(keeping)]
   b.meet(a)
   return {
@@ -162,4 +205,4 @@ async function meeting(keeping: Keeping): Promise<Meeting> {
   }
 }
 
-export const libsignal: Sessions = { meeting }
+export const libsignal = { meeting } satisfies Sessions

@@ -1,14 +1,15 @@
 /** What the session bench asks of either side. */
 
 /**
- * `disk`: the session is read from bytes before each message and written to bytes after it, as one that has to survive a
- * crash is. `memory`: it stays an object, which shows the protocol's own cost.
+ * `written`: the session is an object in memory, and its bytes are made after each message, as the daemon does and as an
+ * application that has to survive a crash has to. `reread`: it is read from bytes before each message as well. `memory`:
+ * no bytes at all, the protocol's own cost.
  */
-export type Keeping = 'disk' | 'memory'
+export type Keeping = 'written' | 'reread' | 'memory'
 
 /** One end of a session that is set up. */
 export interface Talker {
-  /** Bytes of the session as it was last written; only with `disk`. */
+  /** Bytes of the session as it was last written; not with `memory`. */
   readonly stateBytes: number
   seal(plaintext: Uint8Array): Promise<Uint8Array>
   open(sealed: Uint8Array): Promise<Uint8Array>

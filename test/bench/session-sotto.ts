@@ -101,13 +101,9 @@ class Device implements Talker {
   }
 
   #keep(book: SessionBook): void {
-    if (this.#keeping === 'memory') {
-      this.#kept = book
-      return
-    }
-    const bytes = encode(sessionBookCodec, book)
-    this.stateBytes = bytes.length
-    this.#kept = bytes
+    const bytes = this.#keeping === 'memory' ? undefined : encode(sessionBookCodec, book)
+    this.stateBytes = bytes?.length ?? 0
+    this.#kept = this.#keeping === 'reread' ? bytes : book
   }
 }
 

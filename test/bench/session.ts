@@ -9,8 +9,8 @@ import { sotto } from './session-sotto.ts'
 const NAME = 'session'
 const PEER = 'libsignal-client 0.103'
 const SET_UPS = 40
-const BURST = 1_000
-const PING_PONGS = 400
+const BURST = 800
+const PING_PONGS = 250
 const MESSAGE_BYTES = 1_024
 
 const message = (): Uint8Array<ArrayBuffer> => new Uint8Array(randomBytes(MESSAGE_BYTES))
@@ -26,7 +26,7 @@ async function introduced(side: Sessions, keeping: Keeping): Promise<Meeting> {
 
 /** Fresh keys for each set-up, made before the clock starts. */
 async function setUps(side: Sessions): Promise<Sample> {
-  const pairs = await Promise.all(Array.from({ length: SET_UPS }, async () => side.meeting('disk')))
+  const pairs = await Promise.all(Array.from({ length: SET_UPS }, async () => side.meeting('written')))
   const firsts: Uint8Array[] = []
   const begun = await cpuMs(async () => {
     for (const pair of pairs) firsts.push(await pair.begin(message()))
@@ -88,9 +88,11 @@ async function run({ runs, note }: BenchOptions): Promise<readonly Figure[]> {
     return interleave(runs, turnOf(sotto), turnOf(libsignal))
   }
   const started = await both('set-up', setUps)
-  const kept = await both('burst', async (side) => burst(side, 'disk'))
+  const kept = await both('burst', async (side) => burst(side, 'written'))
+  const reread = await both('burst, session read anew', async (side) => burst(side, 'reread'))
   const held = await both('burst, session in memory', async (side) => burst(side, 'memory'))
-  const talked = await both('ping-pong', async (side) => pingPong(side, 'disk'))
+  const talked = await both('ping-pong', async (side) => pingPong(side, 'written'))
+  const talkedReread = await both('ping-pong, session read anew', async (side) => pingPong(side, 'reread'))
   const talkedHeld = await both('ping-pong, session in memory', async (side) => pingPong(side, 'memory'))
   const figure = (turns: typeof started, metric: string, key: string, unit: string, goal?: Goal): Figure =>
     compared(turns, { name: NAME, peer: PEER, metric, key, unit, ...(goal && { goal }) })
@@ -101,9 +103,12 @@ async function run({ runs, note }: BenchOptions): Promise<readonly Figure[]> {
     figure(started, 'set-up, responder', 'accept', 'CPU ms'),
     figure(kept, 'burst encrypt 1 KiB', 'encrypt', '/CPU s', atLeastPeer),
     figure(kept, 'burst decrypt 1 KiB', 'decrypt', '/CPU s', atLeastPeer),
+    figure(reread, 'burst encrypt 1 KiB, session read anew', 'encrypt', '/CPU s'),
+    figure(reread, 'burst decrypt 1 KiB, session read anew', 'decrypt', '/CPU s'),
     figure(held, 'burst encrypt 1 KiB, session in memory', 'encrypt', '/CPU s'),
     figure(held, 'burst decrypt 1 KiB, session in memory', 'decrypt', '/CPU s'),
     figure(talked, 'ping-pong 1 KiB, full turn each way', 'messages', 'msg/CPU s', atLeastPeer),
+    figure(talkedReread, 'ping-pong 1 KiB, session read anew', 'messages', 'msg/CPU s'),
     figure(talkedHeld, 'ping-pong 1 KiB, session in memory', 'messages', 'msg/CPU s'),
     figure(talked, 'session state', 'stateBytes', 'B', { of: 'value', at: 'most', bound: 2_048 }),
     figure(started, 'first message, 1 KiB of text', 'first', 'B'),

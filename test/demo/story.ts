@@ -42,9 +42,9 @@ export class Story {
     await step('The network comes up', (progress) => this.#networkUp(progress))
     await step('Alice, Bob and Carol make their accounts', () => this.#identities())
     await step("Alice finds Bob's account in the DHT", () => this.#findBob())
-    await step('They become contacts', () => this.#befriend(this.#alice, this.#bob))
+    await step('They become contacts', () => this.#befriend(this.#alice, this.#bob, 'account'))
     await step('A direct message and its reply', () => this.#talk())
-    await step('Alice and Carol become contacts', () => this.#befriend(this.#alice, this.#carol))
+    await step('Alice and Carol become contacts', () => this.#befriend(this.#alice, this.#carol, 'invite'))
     await step("Carol's daemon is stopped", () => this.#stop(this.#carol))
     await step('Alice writes to Carol: five receipts', () => this.#write())
     await step("Alice's daemon is stopped", () => this.#stop(this.#alice))
@@ -92,9 +92,10 @@ export class Story {
     }
   }
 
-  async #befriend(asker: Daemon, asked: Daemon) {
-    const request = await befriend(asker, asked)
-    return { shown: `${asker.name} asked (“${request.note}”), ${asked.name} accepted` }
+  async #befriend(asker: Daemon, asked: Daemon, by: 'invite' | 'account') {
+    const request = await befriend(asker, asked, by)
+    const how = by === 'invite' ? 'by an invite link' : 'with a stamp, as a stranger does'
+    return { shown: `${asker.name} asked ${how} (“${request.note}”), ${asked.name} accepted`, facts: { by } }
   }
 
   async #talk() {

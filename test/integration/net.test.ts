@@ -93,7 +93,7 @@ test('a peer keeps its id over a restart, and finds the network again without bo
 test('a daemon that cannot listen says so', async (t) => {
   const a = await newHost(t)
   const listen = [(a.addresses()[0] ?? '').replace(/\/p2p\/.*/, '')]
-  await assert.rejects(newHost(t, { listen }), { name: 'UsageError' })
+  await assert.rejects(newHost(t, { listen }), { name: 'NetworkError' })
 })
 
 test('requests are pipelined, answers may come out of order, pushes come in between', async (t) => {

@@ -24,6 +24,8 @@ const START_MS = 60_000
 const STOP_MS = 15_000
 const CLI_MS = 60_000
 const POLL_MS = 50
+/** A stranger's stamp may take a busy machine this long. */
+const STRANGER_MS = 60_000
 
 export async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => {
@@ -163,12 +165,10 @@ export class Daemon {
   async #end(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#child
     if (child === undefined || !this.running) return child?.exitCode ?? null
-    const exited = exitOf(child)
     child.kill(signal)
-    const ended = await Promise.race([exited, pause(STOP_MS).then(() => 'late' as const)])
-    if (ended !== 'late') return child.exitCode
+    if (await exitsWithin(child, STOP_MS)) return child.exitCode
     child.kill('SIGKILL')
-    await exited
+    await exitsWithin(child, STOP_MS)
     throw new Error(`${this.name} did not end within ${STOP_MS} ms of ${signal}: ${tail(this.log)}`)
   }
 
@@ -301,12 +301,19 @@ function tail(log: string): string {
   return log.trimEnd().split('\n').slice(-5).join('\n')
 }
 
-async function exitOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  await new Promise<void>((resolve) => {
-    child.once('exit', () => {
-      resolve()
-    })
+/** Whether the child has exited by then. Leaves no timer behind: it would keep the caller's process up. */
+async function exitsWithin(child: ChildProcess, ms: number): Promise<boolean> {
+  if (child.exitCode !== null || child.signalCode !== null) return true
+  return new Promise((resolve) => {
+    const onExit = (): void => {
+      clearTimeout(timer)
+      resolve(true)
+    }
+    const timer = setTimeout(() => {
+      child.removeListener('exit', onExit)
+      resolve(false)
+    }, ms)
+    child.once('exit', onExit)
   })
 }
 
@@ -424,14 +431,26 @@ export async function startAll(daemons: readonly Daemon[], atOnce = 3): Promise<
   await Promise.all(Array.from({ length: atOnce }, worker))
 }
 
-/** One asks, the other accepts; resolves when both know. The request as the other saw it. */
-export async function befriend(asker: Daemon, asked: Daemon): Promise<ContactView> {
+/**
+ * One asks, the other accepts; resolves when both know. Gives the request as the other saw it.
+ * @param by `invite`: with a link whose token spares the asker the stamp; `account`: as a stranger who has only the id.
+ */
+export async function befriend(
+  asker: Daemon,
+  asked: Daemon,
+  by: 'invite' | 'account' = 'invite',
+): Promise<ContactView> {
   const [from, to] = [await asker.accountId(), await asked.accountId()]
-  await asker.api('POST', '/contacts', { target: to, name: asked.name, note: `${asker.name} here` })
-  const request = await until(`${asked.name} is asked`, async () => {
-    const contact = await asked.contact(from)
-    return contact.state === 'incoming' ? contact : undefined
-  })
+  const target = by === 'account' ? to : (await asked.api<{ link: string }>('GET', '/invite?token=true')).link
+  await asker.api('POST', '/contacts', { target, name: asked.name, note: `${asker.name} here` })
+  const request = await until(
+    `${asked.name} is asked`,
+    async () => {
+      const contact = await asked.contact(from)
+      return contact.state === 'incoming' ? contact : undefined
+    },
+    STRANGER_MS,
+  )
   await asked.api('POST', `/contacts/${from}/accept`, { name: asker.name })
   await until(`${asker.name} is accepted`, async () => (await asker.contact(to)).state === 'accepted')
   return request
@@ -453,11 +472,9 @@ export async function startNetwork(
   return persons
 }
 
-/** Resolves when every running daemon has so many connections. */
+/** Resolves when every running daemon has so many peers. One after another: eleven that are asked at once have other work. */
 export async function knowEnough(bed: Testbed, peersMin: number): Promise<void> {
-  await until('everybody knows enough peers', async () => {
-    const running = bed.daemons.filter((daemon) => daemon.running)
-    const counts = await Promise.all(running.map(async (daemon) => (await daemon.status()).peers))
-    return Math.min(...counts) >= peersMin
-  })
+  for (const daemon of bed.daemons.filter(({ running }) => running)) {
+    await until(`${daemon.name} knows enough peers`, async () => (await daemon.status()).peers >= peersMin)
+  }
 }

@@ -4,7 +4,7 @@
  */
 import { backoffMs } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { equal } from '../../lib/bytes.ts'
+import { equal, wipe } from '../../lib/bytes.ts'
 import { LockedError, nameOf, StorageError } from '../../lib/errors.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
@@ -21,6 +21,7 @@ import { CARD_KIND, type CardRecord } from '../../wire/holder.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
 import type { FormerAccounts } from './former.ts'
 import { makePrekeyCard } from './make-cards.ts'
+import { isOvertaken } from './own-records.ts'
 import type { AccountChange, CardNetwork, ChangeLog, UnlockedAccount } from './ports.ts'
 import { expiredOps, type HeldPrekeys, rotatePrekeys } from './prekey-rotation.ts'
 
@@ -92,13 +93,16 @@ export class OwnCards implements Startable {
     this.#look()
   }
 
+  /** Ends publication and wipes the prekeys that are in memory. */
   async stop(): Promise<void> {
     this.#abort.abort()
     this.#cancelTimer?.()
     await this.#running
+    wipe(this.#current?.signed.secret, this.#current?.kemPrekeySeed)
+    this.#current = undefined
   }
 
-  /** What sessions begin with. Throws {@link LockedError} before the start. */
+  /** What sessions begin with. Throws {@link LockedError} before the start and after the stop. */
   current(): OwnPrekeys {
     if (this.#current === undefined) throw new LockedError('the account is not unlocked')
     return this.#current
@@ -155,8 +159,9 @@ export class OwnCards implements Startable {
   async #work(): Promise<boolean> {
     if (this.#prekeysDue()) await this.#remake()
     await this.#wipeExpired()
-    const account = await this.#publishAccount()
+    // Who finds the account is to find a device that can be written to.
     const prekeys = await this.#publishPrekeys()
+    const account = await this.#publishAccount()
     const former = await this.#publishFormer()
     return account && prekeys && former
   }
@@ -202,8 +207,8 @@ export class OwnCards implements Startable {
 
   /** Once a day, so that a private half is gone within a day of the end of its retention. */
   async #wipeExpired(): Promise<void> {
+    if (!this.#passed(this.#wipedAt, WIPE_MS)) return
     const now = this.#c.clock.now()
-    if (now - this.#wipedAt < WIPE_MS) return
     const { prekeys } = this.#c.store
     await this.#change(async () => ({ ops: expiredOps(await this.#held(), now, prekeys), facts: [] }))
     this.#wipedAt = now
@@ -242,7 +247,7 @@ export class OwnCards implements Startable {
     const own = await this.#own()
     if (!this.#putDue(own.publishedAt)) return true
     // Expired, or overtaken by a card without this device: nothing to say until the account key is at hand again.
-    if (!this.#inForce(own) || own.card.body.number < own.number) return true
+    if (!this.#inForce(own) || isOvertaken(own)) return true
     const stored = await this.#publish({ kind: CARD_KIND.account, body: own.card })
     await (stored ? this.#notePublished(own.number) : this.#catchUp())
     return stored
@@ -300,7 +305,13 @@ export class OwnCards implements Startable {
   }
 
   #putDue(publishedAt: number): boolean {
-    return publishedAt === 0 || this.#c.clock.now() - publishedAt >= PREKEY_REPUBLISH_MS
+    return publishedAt === 0 || this.#passed(publishedAt, PREKEY_REPUBLISH_MS)
+  }
+
+  /** Whether `ms` have passed since a time; also where that time lies ahead, for the clock was wrong then. */
+  #passed(since: number, ms: number): boolean {
+    const age = this.#c.clock.now() - since
+    return age < 0 || age >= ms
   }
 
   #inForce(account: OwnAccount): boolean {

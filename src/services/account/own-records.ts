@@ -10,6 +10,14 @@ export interface OwnRecords {
   readonly device: OwnDevice
 }
 
+/**
+ * Whether the account's card went on without this device: a newer one was seen that does not list it. A card signed here
+ * would contradict that one, and every contact would suspend the account.
+ */
+export function isOvertaken(own: OwnAccount): boolean {
+  return own.card.body.number < own.number
+}
+
 /** Account and device. Throws NotFoundError where there is none. */
 export async function ownRecords(context: Pick<AccountContext, 'database'>, vault: Vault): Promise<OwnRecords> {
   const own = await new Accounts(context.database, vault).own()

@@ -1,6 +1,6 @@
 /** What becomes of the device's signed and last-resort prekeys as time passes. Decides; the caller writes. */
 import type { Rng } from '../../lib/rng.ts'
-import { retentionOver, rotationDue } from '../../protocol/prekey-rules.ts'
+import { PREKEY_ROTATION_MS, retentionOver, rotationDue } from '../../protocol/prekey-rules.ts'
 import type { StoreOp } from '../../store/database.ts'
 import type { OwnKemPrekey, OwnSignedPrekey, Prekeys } from '../../store/prekeys.ts'
 
@@ -72,6 +72,9 @@ function isOver(prekey: Aging, now: number): boolean {
   return prekey.retiredAt !== 0 && retentionOver(prekey.retiredAt, now)
 }
 
+/** No card carried them for longer than a week, however late that is noticed: a device that slept wipes them as early. */
 function retired<T extends Aging>(prekeys: readonly T[], now: number): readonly T[] {
-  return prekeys.filter((prekey) => prekey.retiredAt === 0).map((prekey) => ({ ...prekey, retiredAt: now }))
+  return prekeys
+    .filter((prekey) => prekey.retiredAt === 0)
+    .map((prekey) => ({ ...prekey, retiredAt: Math.min(now, prekey.createdAt + PREKEY_ROTATION_MS) }))
 }

@@ -17,7 +17,7 @@ import type { Vault } from '../../store/vault.ts'
 import { sealAccountKey, withAccountKey } from './account-key.ts'
 import { FormerAccounts } from './former.ts'
 import { certify, makeAccountCard, renewedCertificates } from './make-cards.ts'
-import { type OwnRecords, ownRecords } from './own-records.ts'
+import { isOvertaken, type OwnRecords, ownRecords } from './own-records.ts'
 import type { AccountContext, ChangeLog } from './ports.ts'
 
 export interface RotatedAccount {
@@ -28,7 +28,8 @@ export interface RotatedAccount {
 
 /**
  * Rotates the account. Everything that runs under the old id has to be stopped and unlocked anew after it. Throws
- * PassphraseError, UsageError for a phrase that is wrong or the old one.
+ * PassphraseError, UsageError for a phrase that is wrong or the old one, ConflictError where the account went on without
+ * this device.
  */
 export async function rotateAccount(
   context: AccountContext,
@@ -40,6 +41,8 @@ export async function rotateAccount(
   const id = accountId(context.crypto, hybridPublicKeys(context.crypto, next))
   try {
     const { own, device } = await ownRecords(context, home.vault)
+    if (isOvertaken(own))
+      throw new ConflictError('the account went on without this device: rotate it from one it lists')
     if (equal(id, own.accountId)) throw new UsageError('these words are those of the account as it is: use new ones')
     await withAccountKey(context, options.passphrase, own.accountId, async (old) => {
       await sealAccountKey(context, options.passphrase, old, next)

@@ -10,7 +10,7 @@ import { openVault, type Vault, vaultExists } from '../../store/vault.ts'
 import { withAccountKey } from './account-key.ts'
 import { accountExists } from './create.ts'
 import { makeAccountCard, renewedCertificates } from './make-cards.ts'
-import { type OwnRecords, ownRecords, unlockedAccount } from './own-records.ts'
+import { isOvertaken, type OwnRecords, ownRecords, unlockedAccount } from './own-records.ts'
 import type { AccountContext, UnlockedAccount } from './ports.ts'
 
 /** A wrong passphrase is answered this long after it was asked, however long the check took. */
@@ -98,7 +98,7 @@ export async function loadAccount(context: AccountContext, vault: Vault): Promis
 async function load(context: AccountContext, vault: Vault, passphrase: string): Promise<UnlockedAccount> {
   const records = await ownRecords(context, vault)
   const left = records.own.card.body.expiresAt - context.clock.now() / 1_000
-  if (left >= CARD_RENEWAL_S) return unlockedAccount(records)
+  if (left >= CARD_RENEWAL_S || isOvertaken(records.own)) return unlockedAccount(records)
   try {
     return await renew(context, vault, passphrase, records)
   } catch (error) {

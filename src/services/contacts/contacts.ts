@@ -3,18 +3,21 @@ import { equal, toHex } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ConflictError, NotFoundError, UsageError } from '../../lib/errors.ts'
 import type { Rng } from '../../lib/rng.ts'
-import type { AccountCard } from '../../wire/card.ts'
+import type { AccountCard, DeviceCertificate } from '../../wire/card.ts'
 import { encode } from '../../wire/codec.ts'
 import type { Codec } from '../../wire/codec.ts'
 import { CONTENT_KIND, contactAcceptBodyCodec, contactRequestBodyCodec, grantBodyCodec } from '../../wire/content.ts'
 import type { Grant } from '../../wire/content.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
+import { sameDeviceKeys } from '../../protocol/card-rules.ts'
 import type { Contacts as ContactRecords } from '../../store/contacts.ts'
 import type { StoreOp } from '../../store/database.ts'
+import type { Parts } from '../../store/parts.ts'
 import { CONTACT_STATE } from '../../store/records.ts'
 import type { Contact, ContactDevice } from '../../store/records.ts'
 import type { Change, Journal } from '../events/journal.ts'
 import { withDevice } from './devices.ts'
+import type { Grants } from './grants.ts'
 
 /** What the contacts need of the outbox. */
 export interface ContactOutbox {
@@ -28,20 +31,22 @@ export interface ContactOutbox {
     quiet: boolean
   }): { ops: readonly StoreOp[]; added: () => void }
   dropOps(contact: Uint8Array, kinds?: readonly number[]): readonly StoreOp[]
+  resealOps(contact: Uint8Array, deviceId: Uint8Array): Promise<readonly StoreOp[]>
   hurry(contact: Uint8Array): void
 }
 
 export interface ContactSessions {
-  close(contact: Uint8Array): Promise<readonly StoreOp[]>
+  /** Without `devices` those with all of them. */
+  close(contact: Uint8Array, devices?: readonly Uint8Array[]): Promise<readonly StoreOp[]>
   setSuspended(contact: Uint8Array, suspended: boolean): Promise<readonly StoreOp[]>
 }
 
 export interface ContactsComponents {
-  readonly store: { readonly contacts: ContactRecords }
+  readonly store: { readonly contacts: ContactRecords; readonly parts: Pick<Parts, 'deleteContact'> }
   readonly journal: Journal
   readonly outbox: ContactOutbox
   readonly sessions: ContactSessions
-  readonly grants: { for(contact: Pick<Contact, 'accountId' | 'laneNumber'>, nowMs: number): Grant }
+  readonly grants: Pick<Grants, 'for' | 'forRequest'>
   readonly clock: Clock
   readonly rng: Rng
   readonly self: () => Uint8Array
@@ -62,6 +67,13 @@ export interface NewContact {
   readonly source: Contact['pinSource']
   readonly token: Uint8Array | undefined
   readonly resolved: Resolved
+}
+
+/** Something said to a contact, for the change at hand; the contact as it is then. Call `added` once it is on disk. */
+export interface Said {
+  readonly ops: readonly StoreOp[]
+  readonly added: () => void
+  readonly contact: Contact
 }
 
 export class Contacts {
@@ -94,9 +106,8 @@ export class Contacts {
       if (known?.state === CONTACT_STATE.blocked) throw new ConflictError('this contact is blocked: unblock it first')
       if (known !== undefined) throw new ConflictError('this account is a contact already')
       const contact = this.#requested(wanted)
-      const body = { grant: this.#grant(contact), note: wanted.note, token: wanted.token }
-      const said = this.#say(contact, CONTENT_KIND.contactRequest, contactRequestBodyCodec, body)
-      return this.#change(contact, [...said.ops], 'contact:added', said.added)
+      const said = this.#ask(contact, wanted.note)
+      return this.#change(said.contact, said.ops, 'contact:added', said.added)
     })
     this.#c.onLanesChanged()
     return contact
@@ -108,16 +119,14 @@ export class Contacts {
       const asked = await this.require(accountId)
       if (asked.state !== CONTACT_STATE.incoming) throw new ConflictError('there is no request to accept')
       const accepted: Contact = { ...asked, state: CONTACT_STATE.accepted, name: name ?? asked.name }
-      const said = this.#say(accepted, CONTENT_KIND.contactAccept, contactAcceptBodyCodec, {
-        grant: this.#grant(accepted),
-      })
-      return this.#change(accepted, said.ops, 'contact:accepted', said.added)
+      const said = this.acceptOps(accepted)
+      return this.#change(said.contact, said.ops, 'contact:accepted', said.added)
     })
     this.#c.onLanesChanged()
     return contact
   }
 
-  /** Drops the contact's lane, its sessions and what waits for it. It is not told. */
+  /** Drops the contact's lane and what waits for it; what still comes from it is not shown. It is not told. */
   async block(accountId: Uint8Array): Promise<Contact> {
     const contact = await this.#c.journal.commit(async () => {
       const blocked: Contact = { ...(await this.require(accountId)), state: CONTACT_STATE.blocked }
@@ -132,15 +141,15 @@ export class Contacts {
     const contact = await this.#c.journal.commit(async () => {
       const blocked = await this.require(accountId)
       if (blocked.state !== CONTACT_STATE.blocked) throw new ConflictError('this contact is not blocked')
-      const state = blocked.devices.some(({ grant }) => grant !== undefined)
-        ? CONTACT_STATE.accepted
-        : CONTACT_STATE.incoming
+      const state = standingOf(blocked)
       const open: Contact = { ...blocked, state, laneNumber: blocked.laneNumber + 1 }
       const said =
         state === CONTACT_STATE.accepted
           ? this.#say(open, CONTENT_KIND.grant, grantBodyCodec, { grant: this.#grant(open) })
-          : undefined
-      return this.#change(open, said?.ops ?? [], 'contact:unblocked', said?.added)
+          : state === CONTACT_STATE.requested
+            ? this.#ask(open, '')
+            : undefined
+      return this.#change(said?.contact ?? open, said?.ops ?? [], 'contact:unblocked', said?.added)
     })
     this.#c.onLanesChanged()
     return contact
@@ -154,6 +163,7 @@ export class Contacts {
         ...this.#c.store.contacts.delete(accountId),
         ...(await this.#c.sessions.close(accountId)),
         ...this.#c.outbox.dropOps(accountId),
+        ...(await this.#c.store.parts.deleteContact(accountId)),
       ]
       return { ops, facts: [{ type: 'contact:removed', data: { contact: toHex(accountId) } }], result: undefined }
     })
@@ -199,7 +209,13 @@ export class Contacts {
         checkedAt: 0,
         devices,
       }
-      return this.#change(next, await this.#c.sessions.setSuspended(accountId, false), 'contact:change-accepted')
+      const other = contact.pinned === undefined ? [] : devicesWithOtherKeys(contact.pinned, changed)
+      const ops = [
+        ...(await this.#c.sessions.setSuspended(accountId, false)),
+        ...(await this.#c.sessions.close(accountId, other)),
+      ]
+      for (const deviceId of other) ops.push(...(await this.#c.outbox.resealOps(accountId, deviceId)))
+      return this.#change(next, ops, 'contact:change-accepted')
     })
   }
 
@@ -219,6 +235,11 @@ export class Contacts {
         }
       })
     }
+  }
+
+  /** Ops of our agreement to a request. */
+  acceptOps(contact: Contact): Said {
+    return this.#say(contact, CONTENT_KIND.contactAccept, contactAcceptBodyCodec, { grant: this.#grant(contact) })
   }
 
   /** Ops of a grant to one contact, for a batch that began a new session with it. */
@@ -244,12 +265,18 @@ export class Contacts {
     return this.#c.grants.for(contact, this.#c.clock.now())
   }
 
+  #ask(contact: Contact, note: string): Said {
+    const grant = this.#c.grants.forRequest(contact, this.#c.clock.now())
+    const body = { grant, note, token: contact.token }
+    return this.#say(contact, CONTENT_KIND.contactRequest, contactRequestBodyCodec, body)
+  }
+
   #say<T>(
     contact: Contact,
     kind: number,
     codec: Codec<T>,
     body: T,
-  ): { ops: readonly StoreOp[]; added: () => void; contact: Contact } {
+  ): Said {
     const now = this.#c.clock.now()
     const { ops, added } = this.#c.outbox.enqueue({
       id: this.#c.rng.bytes(16),
@@ -294,4 +321,19 @@ export class Contacts {
       devices,
     }
   }
+}
+
+/** How far a contact had come before it was blocked: did both sides grant, or only one? */
+function standingOf({ devices }: Contact): Contact['state'] {
+  const theirs = devices.some(({ grant }) => grant !== undefined)
+  const ours = devices.some(({ grantSent }) => grantSent > 0)
+  if (theirs) return ours ? CONTACT_STATE.accepted : CONTACT_STATE.incoming
+  return CONTACT_STATE.requested
+}
+
+/** Devices (ids) that one card lists with other keys than the other, or not at all. */
+function devicesWithOtherKeys(before: AccountCard, after: AccountCard): readonly Uint8Array[] {
+  const stays = (device: DeviceCertificate): boolean =>
+    after.body.devices.some(({ body }) => equal(body.deviceId, device.body.deviceId) && sameDeviceKeys(body, device.body))
+  return before.body.devices.filter((device) => !stays(device)).map(({ body }) => body.deviceId)
 }

@@ -15,6 +15,9 @@ export interface GrantComponents {
   readonly mailboxSeed: Uint8Array
 }
 
+/** The last week, this one, and the five in which a request may be read and answered. */
+const REQUEST_ADDRESSES = 7
+
 /** Makes grants; the addresses are derived once an epoch, since each costs a key generation. */
 export class Grants {
   readonly #c: GrantComponents
@@ -27,6 +30,15 @@ export class Grants {
 
   /** The grant for a contact, from the epoch before this one on: its clock may be behind ours. */
   for(contact: Pick<Contact, 'accountId' | 'laneNumber'>, nowMs: number): Grant {
+    return this.#grant(contact, nowMs, GRANT_ADDRESSES, PEER_ADDRESSES_MAX)
+  }
+
+  /** As much of it as lets a request fit 16 KiB, so that its stamp stays cheap; the rest follows with the answer. */
+  forRequest(contact: Pick<Contact, 'accountId' | 'laneNumber'>, nowMs: number): Grant {
+    return this.#grant(contact, nowMs, REQUEST_ADDRESSES, 1)
+  }
+
+  #grant(contact: Pick<Contact, 'accountId' | 'laneNumber'>, nowMs: number, weeks: number, peers: number): Grant {
     const firstEpoch = Math.max(0, epochOf(nowMs, this.#c.profile) - 1)
     if (firstEpoch !== this.#firstEpoch) {
       this.#addresses = Array.from(
@@ -38,10 +50,10 @@ export class Grants {
     const self = this.#c.routing.self()
     return {
       firstEpoch,
-      addresses: this.#addresses,
+      addresses: this.#addresses.slice(0, weeks),
       laneSeed: laneSeed(this.#c.crypto, this.#c.mailboxSeed, contact),
       peerId: self.id,
-      multiaddrs: self.addresses.slice(0, PEER_ADDRESSES_MAX),
+      multiaddrs: self.addresses.slice(0, peers),
     }
   }
 }

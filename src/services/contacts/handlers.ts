@@ -22,6 +22,10 @@ export interface ContactHandlerComponents {
     hurry(contact: Uint8Array): void
   }
   readonly onLanesChanged: () => void
+  /** Says to a contact that we agree, inside the change at hand; the contact as it is then. */
+  readonly answer: (contact: Contact) => { ops: readonly StoreOp[]; added: () => void; contact: Contact }
+  /** Ops that make an invite's token worthless. */
+  readonly spend: (token: Uint8Array) => Promise<readonly StoreOp[]>
 }
 
 const NOTHING: Handled = { ops: [], facts: [] }
@@ -37,20 +41,29 @@ export function contactHandlers(c: ContactHandlerComponents): Readonly<Record<nu
 async function onRequest(c: ContactHandlerComponents, incoming: Incoming): Promise<Handled> {
   const { contact, body } = incoming
   if (body.kind !== CONTENT_KIND.contactRequest) return NOTHING
-  const { grant, note } = body.body
-  if (contact === undefined) return onStranger(c, incoming, grant, note)
+  const { grant, note, token } = body.body
+  if (contact === undefined) return onStranger(c, incoming, { grant, note, token })
   const updated = withGrant(c, contact, incoming, grant)
-  // Both asked: that is an agreement. Asking again after one only brings a newer grant.
-  if (contact.state === CONTACT_STATE.requested) return becameAccepted(c, updated)
-  const again = contact.state === CONTACT_STATE.incoming ? { ...updated, note } : updated
-  return { ops: c.store.contacts.put(again), facts: [] }
+  if (contact.state === CONTACT_STATE.incoming) {
+    return { ops: c.store.contacts.put({ ...updated, note }), facts: [] }
+  }
+  // Both asked: that is an agreement, also where our own request never arrives. Who asks after one has lost us: we agree.
+  const answer = c.answer(updated)
+  const agreed: Handled =
+    contact.state === CONTACT_STATE.requested
+      ? becameAccepted(c, answer.contact)
+      : { ops: c.store.contacts.put(answer.contact), facts: [] }
+  const done = (): void => {
+    answer.added()
+    agreed.done?.()
+  }
+  return { ops: [...agreed.ops, ...answer.ops], facts: agreed.facts, done }
 }
 
 async function onStranger(
   c: ContactHandlerComponents,
   incoming: Incoming,
-  grant: Grant,
-  note: string,
+  { grant, note, token }: { grant: Grant; note: string; token: Uint8Array | undefined },
 ): Promise<Handled> {
   const pending = (await c.store.contacts.list()).filter(({ state }) => state === CONTACT_STATE.incoming)
   if (pending.length >= PENDING_REQUESTS_MAX) return NOTHING
@@ -74,7 +87,12 @@ async function onStranger(
     token: undefined,
     devices: withDevice([], incoming.deviceId, { grant, prekeys: incoming.prekeys }, now),
   }
-  return { ops: c.store.contacts.put(contact), facts: [fact('contact:requested', contact)] }
+  const spent = token === undefined ? [] : await c.spend(token)
+  return {
+    ops: [...c.store.contacts.put(contact), ...spent],
+    facts: [fact('contact:requested', contact)],
+    ...(spent.length === 0 ? {} : { done: c.onLanesChanged }),
+  }
 }
 
 function onAccept(c: ContactHandlerComponents, incoming: Incoming): Handled {
@@ -82,7 +100,16 @@ function onAccept(c: ContactHandlerComponents, incoming: Incoming): Handled {
   if (body.kind !== CONTENT_KIND.contactAccept || contact === undefined) return NOTHING
   const updated = withGrant(c, contact, incoming, body.body.grant)
   // An answer nobody asked for opens nothing (DNA accepted any message that said "accepted").
-  if (contact.state === CONTACT_STATE.requested) return becameAccepted(c, updated)
+  if (contact.state === CONTACT_STATE.requested) {
+    // Our request named only the next weeks' mailboxes; now the year's.
+    const answer = c.answer(updated)
+    const agreed = becameAccepted(c, answer.contact)
+    const done = (): void => {
+      answer.added()
+      agreed.done?.()
+    }
+    return { ops: [...agreed.ops, ...answer.ops], facts: agreed.facts, done }
+  }
   return contact.state === CONTACT_STATE.accepted ? { ops: c.store.contacts.put(updated), facts: [] } : NOTHING
 }
 

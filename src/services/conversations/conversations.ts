@@ -1,6 +1,6 @@
 /** Messages and what a conversation says of them. Every method ending in `Ops` only reads, and returns what to write. */
 import type { Clock } from '../../lib/clock.ts'
-import { toHex } from '../../lib/bytes.ts'
+import { equal, toHex } from '../../lib/bytes.ts'
 import { NotFoundError } from '../../lib/errors.ts'
 import { CONTENT_KIND } from '../../wire/content.ts'
 import { advance } from '../../protocol/message-status.ts'
@@ -114,9 +114,8 @@ export class Conversations {
   ): Promise<number> {
     return this.#journal.commit(async () => {
       const conversation = await this.#conversation(contact)
-      const limit = upTo === undefined ? conversation.lastOrder : (await this.require(upTo)).order
-      const messages = await this.#store.messages.page(contact, { before: limit + 1, limit: MARK_READ_MAX })
-      const unread = messages.filter((message) => !message.outgoing && message.readAt === 0)
+      const limit = upTo === undefined ? conversation.lastOrder : await this.#orderIn(contact, upTo)
+      const unread = await this.#unread(conversation, limit)
       if (unread.length === 0) return { ops: [], facts: [], result: 0 }
       const readAt = this.#clock.now()
       return {
@@ -167,6 +166,27 @@ export class Conversations {
 
   async all(): Promise<readonly Conversation[]> {
     return this.#store.conversations.all()
+  }
+
+  async #orderIn(contact: Uint8Array, id: Uint8Array): Promise<number> {
+    const message = await this.require(id)
+    if (!equal(message.contact, contact)) throw new NotFoundError('no such message in this conversation')
+    return message.order
+  }
+
+  /** Unread messages up to the order `limit`, newest first, as many as one call marks. */
+  async #unread(conversation: Conversation, limit: number): Promise<readonly Message[]> {
+    const wanted = Math.min(conversation.unread, MARK_READ_MAX)
+    const found: Message[] = []
+    let before = limit + 1
+    while (found.length < wanted) {
+      const messages = await this.#store.messages.page(conversation.contact, { before, limit: MARK_READ_MAX })
+      found.push(...messages.filter((message) => !message.outgoing && message.readAt === 0))
+      const oldest = messages.at(-1)
+      if (oldest === undefined) break
+      before = oldest.order
+    }
+    return found.slice(0, wanted)
   }
 
   async #add(draft: Draft, outgoing: boolean): Promise<Part & { message: Message }> {

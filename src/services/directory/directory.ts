@@ -195,9 +195,11 @@ export class Directory {
     if (consequenceOf(judgeCard(this.#c.crypto, before?.account, offered)) === 'suspend') return undefined
     const known = (before?.prekeys ?? []).filter((old) => !fetched.prekeys.some((fresh) => supersedes(fresh, old)))
     const fresh = fetched.prekeys.filter((card) => !known.some((old) => supersedes(old, card)))
-    const resolved = { ...fetched, prekeys: this.#inForce([...known, ...fresh]) }
+    const account = newest(fetched.account, before)
+    const resolved = { ...fetched, account, prekeys: this.#inForce([...known, ...fresh]) }
+    if (following !== undefined && this.#remember(following, following.account, undefined) === undefined)
+      return undefined
     this.#strangers.set(name, resolved)
-    if (following !== undefined) this.#strangers.set(toHex(following.accountId), following)
     return resolved
   }
 

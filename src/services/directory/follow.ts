@@ -1,5 +1,6 @@
 /** What a verdict makes of a contact. Pure: a contact in, a contact out. */
 import { equal, utf8 } from '../../lib/bytes.ts'
+import { prekeysFit } from '../../protocol/trust.ts'
 import type { Contact, ContactDevice } from '../../store/records.ts'
 import type { AccountCard } from '../../wire/card.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
@@ -16,6 +17,10 @@ export function prekeysInForce(card: PrekeyCard, nowMs: number): boolean {
 function listedDevices(card: AccountCard, known: readonly ContactDevice[]): readonly ContactDevice[] {
   return card.body.devices.map(({ body: { deviceId } }) => {
     const same = known.find((device) => equal(device.deviceId, deviceId))
+    // Prekeys may have come with a message, under the device's id and other keys: the list has the say.
+    if (same?.prekeys !== undefined && !prekeysFit(card, same.prekeys)) {
+      return { ...same, prekeys: undefined, prekeysAt: 0 }
+    }
     return same ?? { deviceId, prekeys: undefined, prekeysAt: 0, grant: undefined, grantSent: 0 }
   })
 }

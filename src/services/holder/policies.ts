@@ -17,6 +17,7 @@ const CACHED_MS = 3_600_000
 export class Policies {
   readonly #deps: HolderDeps
   readonly #cache: ExpiringMap<string, LanePolicy>
+  #changes = 0
 
   constructor(deps: HolderDeps) {
     this.#deps = deps
@@ -28,15 +29,18 @@ export class Policies {
     const key = toHex(address)
     const cached = this.#cache.get(key)
     if (cached !== undefined) return cached
+    const before = this.#changes
     const record = await this.#deps.held.cards.get(address, this.#deps.clock.now())
     if (record?.kind !== CARD_KIND.policy) return undefined
     const policy = { lanes: laneSet(record.body), stampBits: record.body.body.stampBits }
-    this.#cache.set(key, policy)
+    // One that was replaced while it was read must not stay for an hour.
+    if (before === this.#changes) this.#cache.set(key, policy)
     return policy
   }
 
   /** After a new policy was stored. */
   forget(address: Uint8Array): void {
+    this.#changes++
     this.#cache.delete(toHex(address))
   }
 }

@@ -11,6 +11,9 @@ import type { Policies } from './policies.ts'
 import type { Quotas } from './quotas.ts'
 import { receiptFor } from './receipts.ts'
 
+/** A card that is read costs as much as four plain requests: up to 50 KiB, checked and decoded. */
+const CARD_COST = 3
+
 export interface CardDesk extends HolderDeps {
   readonly quotas: Quotas
   readonly policies: Policies
@@ -27,7 +30,7 @@ export async function putCard(desk: CardDesk, caller: HolderCaller, record: Card
   const order = known === undefined ? 1 : compareVersions(version, known)
   if (order < 0) return outcome(HOLDER_STATUS.stale, key)
   if (order === 0 && known !== undefined && known.bytes > 0) return receiptFor(desk, version.hash, key)
-  if (!desk.quotas.hasDisk(bytes)) return outcome(HOLDER_STATUS.full, key)
+  if (!desk.quotas.hasCardRoom(bytes, known?.bytes ?? 0)) return outcome(HOLDER_STATUS.full, key)
   if (!cardHolds(desk.crypto, record, now)) return outcome(HOLDER_STATUS.refused, key)
   return store(desk, record, key, version.hash)
 }
@@ -44,8 +47,9 @@ async function store(desk: CardDesk, record: CardRecord, key: Uint8Array, hash: 
   }
 }
 
-export async function getCard(desk: HolderDeps, key: Uint8Array): Promise<Outcome> {
+export async function getCard(desk: CardDesk, caller: HolderCaller, key: Uint8Array): Promise<Outcome> {
   const record = await desk.held.cards.get(key, desk.clock.now())
   if (record === undefined) return outcome(HOLDER_STATUS.notFound, key)
+  desk.quotas.chargeRequest(caller, CARD_COST)
   return outcome(HOLDER_STATUS.ok, key, { kind: ANSWER_KIND.card, body: record })
 }

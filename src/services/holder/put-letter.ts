@@ -42,7 +42,7 @@ export async function putLetter(
   if (first !== undefined) return outcome(first, letter.address)
   const id = letterId(desk.crypto, letter)
   try {
-    return await store(desk, id, letter, proof)
+    return await store(desk, caller, id, letter, proof)
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
     desk.log.warn('the disk refused a letter')
@@ -65,19 +65,21 @@ function cheapRefusal(
 /** Room first, then the lane's signature or the stamp. */
 async function dearRefusal(
   desk: LetterDesk,
+  caller: HolderCaller,
   id: Uint8Array,
   letter: Letter,
   proof: PutProof,
 ): Promise<HolderStatus | undefined> {
   if (!desk.quotas.hasRoom(factsOf(id, letter))) return HOLDER_STATUS.full
   const policy = await desk.policies.of(letter.address)
-  if (proof.kind === LETTER_KIND.stamp) return stampRefusal(desk, id, letter, policy?.stampBits ?? 0)
+  if (proof.kind === LETTER_KIND.stamp) return stampRefusal(desk, caller, id, letter, policy?.stampBits ?? 0)
   if (policy === undefined || !policy.lanes.has(toHex(letter.lane))) return HOLDER_STATUS.lane
   return laneProofHolds(desk.crypto, letter.lane, id, proof.body) ? undefined : HOLDER_STATUS.refused
 }
 
 async function stampRefusal(
   desk: LetterDesk,
+  caller: HolderCaller,
   id: Uint8Array,
   letter: Letter,
   ownersBits: number,
@@ -86,36 +88,46 @@ async function stampRefusal(
   const base = Math.max(desk.profile.stampBits, ownersBits)
   if (letter.stamp.bits < stampPrice(base, SIZE_CLASSES_BYTES[letter.sizeClass], lifeMs)) return HOLDER_STATUS.stamp
   if (desk.quotas.giveWay(factsOf(id, letter)) === 'full') return HOLDER_STATUS.full
+  if (!desk.quotas.trustsStamps(caller)) return HOLDER_STATUS.rate
   const verdict = await desk.stamps.verify(letter)
   if (verdict === 'busy') return HOLDER_STATUS.rate
+  if (verdict === 'bad') desk.quotas.falseStamp(caller)
   return verdict === 'good' ? undefined : HOLDER_STATUS.stamp
 }
 
 /** Looks whether the letter is known, lets it be admitted, stores it, and signs once the disk has it. */
-async function store(desk: LetterDesk, id: Uint8Array, letter: Letter, proof: PutProof): Promise<Outcome> {
+async function store(
+  desk: LetterDesk,
+  caller: HolderCaller,
+  id: Uint8Array,
+  letter: Letter,
+  proof: PutProof,
+): Promise<Outcome> {
   const facts = factsOf(id, letter)
   let reserved = false
   let loser: Uint8Array | undefined
   let result: PutOutcome | HolderStatus | undefined
   const admit = async (): Promise<HolderStatus | undefined> => {
-    const refusal = await dearRefusal(desk, id, letter, proof)
+    const refusal = await dearRefusal(desk, caller, id, letter, proof)
     if (refusal !== undefined) return refusal
     // Others may have come while the proof was checked: from this look to the reservation nothing waits.
     const least = letter.kind === LETTER_KIND.stamp ? desk.quotas.giveWay(facts) : undefined
     if (least === 'full' || !desk.quotas.hasRoom(facts)) return HOLDER_STATUS.full
     loser = least
+    if (loser !== undefined) desk.quotas.leaves(loser)
     desk.quotas.reserve(facts)
     reserved = true
     return undefined
   }
   try {
     result = await desk.held.putLetter(id, letter, admit)
+    if (result === 'stored' && loser !== undefined) await desk.held.evict(letter.address, loser)
   } finally {
     if (reserved && result !== 'stored') desk.quotas.release(facts)
+    if (loser !== undefined) desk.quotas.left(loser)
   }
   if (result === 'gone') return outcome(HOLDER_STATUS.gone, letter.address)
   if (typeof result === 'number') return outcome(result, letter.address)
-  if (loser !== undefined) await desk.held.evict(letter.address, loser)
   if (result === 'stored') desk.subscriptions.publish(letter)
   return receiptFor(desk, id, letter.address)
 }

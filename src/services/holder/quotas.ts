@@ -2,6 +2,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
+import type { RatePolicy } from '../../lib/rate-limiter.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
 import { sourceNetwork } from '../../protocol/replicas.ts'
@@ -15,12 +16,14 @@ export interface QuotaLimits {
   readonly mailboxBytes: number
   readonly laneLettersPerDay: number
   readonly laneBytes: number
+  /** Letters of one lane that wait at the same time: small ones must not take all the places of the mailbox. */
+  readonly laneRecords: number
   /** Letters with a stamp in one mailbox. */
   readonly stampedLetters: number
   readonly sourcePutsPerSecond: number
   readonly sourcePutsBurst: number
   readonly sourceBytesPerHour: number
-  /** Requests of any kind. */
+  /** Requests, by what they cost: a plain one is 1. */
   readonly sourceRequestsPerSecond: number
   readonly sourceRequestsBurst: number
   readonly nodeBytes: number
@@ -31,6 +34,7 @@ export const DEFAULT_QUOTAS: QuotaLimits = {
   mailboxBytes: 32 * MIB,
   laneLettersPerDay: 200,
   laneBytes: 4 * MIB,
+  laneRecords: 500,
   stampedLetters: 64,
   sourcePutsPerSecond: 10,
   sourcePutsBurst: 100,
@@ -43,23 +47,39 @@ export const DEFAULT_QUOTAS: QuotaLimits = {
 const DAY_MS = 86_400_000
 /** Lanes whose daily count is remembered; it is not on disk, so a restart forgets it (the lane's bytes stay counted). */
 const LANES_COUNTED_MAX = 65_536
+/** Neither mail nor cards may take the whole disk: without cards nobody can be written to, and cards cost no stamp. */
+const MAIL_SHARE = 0.75
+const CARD_SHARE = 0.5
+/** A public network has several honest peers, and asks this many times as much as one of them. */
+const NETWORK_FACTOR = 4
+/** Tombstones of one source: a reader that was away deletes a whole mailbox at once. */
+const TOMBSTONE_RATE = { perSecond: 64, burst: 4_096 } as const
+/** Stamps of one source that did not hold: each has cost an Argon2id here, and next to nothing there. */
+const FALSE_STAMP_RATE = { perSecond: 0.1, burst: 10 } as const
+/** Owner proofs: checking one takes 0.15 ms of the event loop. */
+const PROOF_RATE = { perSecond: 5, burst: 64 } as const
 
 export class Quotas {
   readonly #limits: QuotaLimits
   readonly #usage: HeldUsage
-  readonly #requests: RateLimiter
+  readonly #requests: SourceLimiter
+  readonly #proofs: SourceLimiter
+  readonly #tombstones: SourceLimiter
+  readonly #falseStamps: SourceLimiter
   readonly #puts: RateLimiter
   readonly #bytes: RateLimiter
+  readonly #leaving = new Set<string>()
   readonly #laneDays: ExpiringMap<string, { count: number }>
 
   constructor(usage: HeldUsage, clock: Clock, limits: QuotaLimits = DEFAULT_QUOTAS) {
     this.#limits = limits
     this.#usage = usage
     const hourly = limits.sourceBytesPerHour
-    this.#requests = new RateLimiter(
-      { perSecond: limits.sourceRequestsPerSecond, burst: limits.sourceRequestsBurst },
-      clock,
-    )
+    const requests = { perSecond: limits.sourceRequestsPerSecond, burst: limits.sourceRequestsBurst }
+    this.#requests = new SourceLimiter(requests, NETWORK_FACTOR, clock)
+    this.#proofs = new SourceLimiter(PROOF_RATE, NETWORK_FACTOR, clock)
+    this.#tombstones = new SourceLimiter(TOMBSTONE_RATE, NETWORK_FACTOR, clock)
+    this.#falseStamps = new SourceLimiter(FALSE_STAMP_RATE, 1, clock)
     this.#puts = new RateLimiter({ perSecond: limits.sourcePutsPerSecond, burst: limits.sourcePutsBurst }, clock)
     this.#bytes = new RateLimiter({ perSecond: hourly / 3_600, burst: hourly }, clock)
     this.#laneDays = new ExpiringMap(clock, DAY_MS, LANES_COUNTED_MAX)
@@ -67,13 +87,36 @@ export class Quotas {
 
   /** Whether the caller may ask anything now. */
   takeRequest(caller: HolderCaller): boolean {
-    return this.#requests.take(caller.peerId)
+    return this.#requests.take(caller)
+  }
+
+  /** What an answer has cost beyond a plain one; it is waited for before the next. */
+  chargeRequest(caller: HolderCaller, cost: number): void {
+    this.#requests.charge(caller, cost)
+  }
+
+  /** Whether the caller's proof is looked at. */
+  takeProof(caller: HolderCaller): boolean {
+    return this.#proofs.take(caller)
+  }
+
+  /** Whether the caller may bring so many tombstones now. It is no question of room: they come again later. */
+  takeTombstones(caller: HolderCaller, count: number): boolean {
+    return this.#tombstones.take(caller, count)
+  }
+
+  /** Whether the caller's stamps are looked at: not where too many of them were false. */
+  trustsStamps(caller: HolderCaller): boolean {
+    return this.#falseStamps.has(caller)
+  }
+
+  falseStamp(caller: HolderCaller): void {
+    this.#falseStamps.take(caller)
   }
 
   /** Whether the caller, and the network that it comes from, may bring `bytes` now; counts them if so. */
   takePut(caller: HolderCaller, bytes: number): boolean {
-    const network = caller.ip === undefined ? undefined : sourceNetwork(caller.ip)
-    const sources = network === undefined ? [caller.peerId] : [caller.peerId, network]
+    const sources = sourcesOf(caller)
     const allowed = sources.every(
       (source) => this.#puts.retryAfterMs(source) === 0 && this.#bytes.retryAfterMs(source, bytes) === 0,
     )
@@ -85,20 +128,32 @@ export class Quotas {
     return true
   }
 
-  /** Whether there is room for `bytes` more, whatever they are. */
-  hasDisk(bytes: number): boolean {
-    return this.#usage.bytes + bytes <= this.#limits.nodeBytes
+  /** Whether there is room for a letter of `bytes`. */
+  #hasMailRoom(bytes: number): boolean {
+    const { mailDiskBytes, cardDiskBytes } = this.#usage
+    const mail = mailDiskBytes + bytes
+    return mail <= this.#limits.nodeBytes * MAIL_SHARE && mail + cardDiskBytes <= this.#limits.nodeBytes
+  }
+
+  /** Whether a card of `bytes` may take the place of one of `before` (0: there is none). */
+  hasCardRoom(bytes: number, before: number): boolean {
+    const { mailDiskBytes, cardDiskBytes } = this.#usage
+    if (bytes <= before) return true
+    const cards = cardDiskBytes + bytes - before
+    return cards <= this.#limits.nodeBytes * CARD_SHARE && cards + mailDiskBytes <= this.#limits.nodeBytes
   }
 
   /** Whether the letter's mailbox and lane have room. The intro box is {@link Quotas.giveWay}'s business. */
   hasRoom(facts: LetterFacts): boolean {
     const bytes = SIZE_CLASSES_BYTES[facts.sizeClass] ?? 0
     const mailbox = this.#usage.mailbox(facts.address)
-    if (!this.hasDisk(bytes)) return false
+    if (!this.#hasMailRoom(bytes)) return false
     if ((mailbox?.records ?? 0) + 1 > this.#limits.mailboxRecords) return false
     if ((mailbox?.bytes ?? 0) + bytes > this.#limits.mailboxBytes) return false
     if (facts.stampBits > 0) return true
-    if ((mailbox?.lanes.get(toHex(facts.lane)) ?? 0) + bytes > this.#limits.laneBytes) return false
+    const lane = mailbox?.lanes.get(toHex(facts.lane))
+    if ((lane?.bytes ?? 0) + bytes > this.#limits.laneBytes) return false
+    if ((lane?.records ?? 0) + 1 > this.#limits.laneRecords) return false
     return (this.#laneDays.get(laneKey(facts))?.count ?? 0) < this.#limits.laneLettersPerDay
   }
 
@@ -108,9 +163,21 @@ export class Quotas {
    */
   giveWay(facts: LetterFacts): Uint8Array | 'full' | undefined {
     const stamped = this.#usage.mailbox(facts.address)?.stamped
-    if (stamped === undefined || stamped.size < this.#limits.stampedLetters) return undefined
-    const [cheapest, bits] = [...stamped].reduce((least, entry) => (entry[1] < least[1] ? entry : least))
+    if (stamped === undefined) return undefined
+    const staying = [...stamped].filter(([id]) => !this.#leaving.has(id))
+    if (staying.length < this.#limits.stampedLetters) return undefined
+    const [cheapest, bits] = staying.reduce((least, entry) => (entry[1] < least[1] ? entry : least))
     return facts.stampBits > bits ? fromHex(cheapest) : 'full'
+  }
+
+  /** The letter is about to give way: nobody else may count on its place. Call {@link Quotas.left} in any case. */
+  leaves(id: Uint8Array): void {
+    this.#leaving.add(toHex(id))
+  }
+
+  /** It is gone, or stays after all. */
+  left(id: Uint8Array): void {
+    this.#leaving.delete(toHex(id))
   }
 
   /** Counts a letter that is about to be stored. */
@@ -132,4 +199,39 @@ export class Quotas {
 
 function laneKey(facts: LetterFacts): string {
   return toHex(facts.address) + toHex(facts.lane)
+}
+
+/** What a caller is rationed by: its peer id, and its public network where it has one. */
+export function sourcesOf(caller: HolderCaller): readonly [peer: string, ...network: string[]] {
+  const network = caller.ip === undefined ? undefined : sourceNetwork(caller.ip)
+  return network === undefined ? [caller.peerId] : [caller.peerId, network]
+}
+
+/** Token buckets of peers, and larger ones of their networks: new peer ids are free, networks are not. */
+class SourceLimiter {
+  readonly #peers: RateLimiter
+  readonly #networks: RateLimiter
+
+  constructor({ perSecond, burst }: RatePolicy, factor: number, clock: Clock) {
+    this.#peers = new RateLimiter({ perSecond, burst }, clock)
+    this.#networks = new RateLimiter({ perSecond: perSecond * factor, burst: burst * factor }, clock)
+  }
+
+  has(caller: HolderCaller, cost = 1): boolean {
+    const [peer, network] = sourcesOf(caller)
+    if (this.#peers.retryAfterMs(peer, cost) > 0) return false
+    return network === undefined || this.#networks.retryAfterMs(network, cost) === 0
+  }
+
+  take(caller: HolderCaller, cost = 1): boolean {
+    if (!this.has(caller, cost)) return false
+    this.charge(caller, cost)
+    return true
+  }
+
+  charge(caller: HolderCaller, cost: number): void {
+    const [peer, network] = sourcesOf(caller)
+    this.#peers.charge(peer, cost)
+    if (network !== undefined) this.#networks.charge(network, cost)
+  }
 }

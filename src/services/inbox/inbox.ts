@@ -21,12 +21,17 @@ import type { Handled, Handler, InboxSessions, Opened } from './ports.ts'
 /** How an envelope reached us. */
 export type Source = { readonly kind: 'direct' } | { readonly kind: 'letter' }
 
-/** What became of an envelope. `preimage` acknowledges it, or deletes its letter, to whoever sent it. */
+/**
+ * What became of an envelope. `preimage` acknowledges it, or deletes its letter, to whoever sent it; there is none where the
+ * content could not be read.
+ */
 export type Accepted =
   | {
       readonly kind: 'committed'
       readonly envelopeId: Uint8Array
-      readonly preimage: Uint8Array
+      /** Whose envelope it was. */
+      readonly accountId: Uint8Array
+      readonly preimage: Uint8Array | undefined
       readonly silent: boolean
     }
   | { readonly kind: 'refused'; readonly reason: DecryptReason }
@@ -60,7 +65,13 @@ export interface InboxComponents {
 /** An envelope id is remembered for as long as its letter can come back: 30 days, and a day for clocks. */
 const SEEN_MS = 31 * 24 * 3_600_000
 const NO_ID = new Uint8Array(16)
-const NOTHING: Handled = { ops: [], facts: [] }
+/** What handling a content came to; `complete` unless it is unreadable, or a part of something larger that waits. */
+interface Taken extends Handled {
+  readonly complete: boolean
+}
+
+const NOTHING: Taken = { ops: [], facts: [], complete: false }
+const whole = (handled: Handled): Taken => ({ ...handled, complete: true })
 
 /** Counters of what was refused, by cause. */
 export type RefusedCounts = Readonly<Record<DecryptReason, number>>
@@ -99,29 +110,23 @@ export class Inbox {
   async #change(envelope: Uint8Array, envelopeId: Uint8Array, source: Source): Promise<Change<Accepted>> {
     const note = await this.#c.seen.get(envelopeId)
     if (note !== undefined) return this.#again(envelopeId, note, source)
-    const opened = await this.#c.sessions.open(envelope)
-    try {
-      return await this.#take(opened, envelopeId, source)
-    } catch (error) {
-      // The session in memory has moved on, the disk has not: what was not taken in has to decrypt again.
-      await this.#c.sessions.reload()
-      throw error
-    }
+    return this.#take(await this.#c.sessions.open(envelope), envelopeId, source)
   }
 
   async #take(opened: Opened, envelopeId: Uint8Array, source: Source): Promise<Change<Accepted>> {
     const contact = await this.#c.contacts.get(opened.accountId)
     const content = tryDecode(contentCodec, opened.content)
-    // A stranger may only ask. Anything else is left unread: it may be a contact under a new account (protocol §2).
-    const asks = content?.kind === CONTENT_KIND.contactRequest
+    // A stranger may only ask, and only by a letter, which costs a stamp: an answer on a direct stream would tell whoever
+    // tries it at every peer which one this account is. Anything else is left unread: it may be a contact under a new account.
+    const asks = content?.kind === CONTENT_KIND.contactRequest && source.kind === 'letter'
     if (contact === undefined && !asks) throw new DecryptError('state')
     const silent = contact?.state === CONTACT_STATE.blocked
     const handled = content === undefined || silent ? NOTHING : await this.#handle(opened, contact, content)
+    // A request that is not kept leaves nothing behind: no session, no spent prekey.
+    if (contact === undefined && handled.ops.length === 0) throw new DecryptError('state')
     const replaced = opened.replaced && !silent ? await this.#c.onReplaced(opened.accountId, opened.deviceId) : []
     const due =
-      content !== undefined && !silent && handled !== NOTHING
-        ? this.#receipt(contact, content, handled, source)
-        : undefined
+      content !== undefined && !silent && handled.complete ? this.#receipt(contact, content, source) : undefined
     const preimage = content?.preimage ?? NO_ID
     const seen = this.#c.seen.put(
       envelopeId,
@@ -131,7 +136,13 @@ export class Inbox {
     return {
       ops: [...opened.ops, ...handled.ops, ...replaced, ...(due?.ops ?? []), ...seen],
       facts: handled.facts,
-      result: { kind: 'committed', envelopeId, preimage, silent: silent || content === undefined },
+      result: {
+        kind: 'committed',
+        envelopeId,
+        accountId: opened.accountId,
+        preimage: content?.preimage,
+        silent: silent || content === undefined,
+      },
       done: () => {
         handled.done?.()
         if (due !== undefined) this.#c.receipts.wake()
@@ -141,14 +152,15 @@ export class Inbox {
 
   /** Committed before: acknowledge again, and tell the sender again where it learnt nothing from its letter. */
   #again(envelopeId: Uint8Array, note: Uint8Array, source: Source): Change<Accepted> {
-    const preimage = note.subarray(0, 16)
+    const known = note.subarray(0, 16)
+    const preimage = toHex(known) === toHex(NO_ID) ? undefined : known
     const messageId = note.subarray(16, 32)
     const contact = note.subarray(32, 64)
     const tell = source.kind === 'letter' && toHex(messageId) !== toHex(NO_ID)
     return {
       ops: tell ? this.#c.receipts.deliveredOps(contact, messageId) : [],
       facts: [],
-      result: { kind: 'committed', envelopeId, preimage, silent: false },
+      result: { kind: 'committed', envelopeId, accountId: contact, preimage, silent: false },
       done: () => {
         if (tell) this.#c.receipts.wake()
       },
@@ -159,29 +171,27 @@ export class Inbox {
   #receipt(
     contact: Contact | undefined,
     content: Content,
-    handled: Handled,
     source: Source,
   ): { messageId: Uint8Array; contact: Uint8Array; ops: readonly StoreOp[] } | undefined {
     const open = contact?.state === CONTACT_STATE.accepted || contact?.state === CONTACT_STATE.requested
-    const incomplete = content.kind === CONTENT_KIND.part && handled.facts.length === 0
-    if (contact === undefined || !open || content.kind === CONTENT_KIND.receipt || incomplete) return undefined
+    if (contact === undefined || !open || content.kind === CONTENT_KIND.receipt) return undefined
     const ops = source.kind === 'letter' ? this.#c.receipts.deliveredOps(contact.accountId, content.id) : []
     return { messageId: content.id, contact: contact.accountId, ops }
   }
 
-  async #handle(opened: Opened, contact: Contact | undefined, content: Content): Promise<Handled> {
+  async #handle(opened: Opened, contact: Contact | undefined, content: Content): Promise<Taken> {
     const body = contentBody(content.kind, content.body)
     if (body === undefined) return NOTHING
-    if (body.kind !== CONTENT_KIND.part) return this.#dispatch(opened, contact, content, body)
+    if (body.kind !== CONTENT_KIND.part) return whole(await this.#dispatch(opened, contact, content, body))
     if (contact?.state !== CONTACT_STATE.accepted && contact?.state !== CONTACT_STATE.requested) return NOTHING
     const part = await this.#c.parts.add(opened.accountId, body.body, this.#c.clock.now())
     if (part.state === 'refused') return NOTHING
-    if (part.state === 'kept') return { ops: part.ops, facts: [] }
-    const whole = contentBody(part.kind, part.body)
-    if (whole === undefined || whole.kind === CONTENT_KIND.part) return { ops: part.ops, facts: [] }
+    if (part.state === 'kept') return { ...NOTHING, ops: part.ops }
+    const joined = contentBody(part.kind, part.body)
+    if (joined === undefined || joined.kind === CONTENT_KIND.part) return { ...NOTHING, ops: part.ops }
     const inner = { id: body.body.whole, kind: part.kind, sentAt: content.sentAt }
-    const handled = await this.#dispatch(opened, contact, inner, whole)
-    return { ...handled, ops: [...part.ops, ...handled.ops] }
+    const handled = await this.#dispatch(opened, contact, inner, joined)
+    return whole({ ...handled, ops: [...part.ops, ...handled.ops] })
   }
 
   async #dispatch(

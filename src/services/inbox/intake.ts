@@ -22,6 +22,9 @@ import type { Inbox } from './inbox.ts'
 const DIRECT_RATE = { perSecond: 2_000, burst: 4_000 }
 /** What fails to decrypt costs a key agreement each: strangers get few of them. */
 const FAILED_RATE = { perSecond: 0.2, burst: 20 }
+/** The same for all peers together that no contact named as its own. */
+const STRANGERS_RATE = { perSecond: 2, burst: 100 }
+const STRANGERS = 'strangers'
 /** A contact whose envelopes we cannot read is sent a fresh session this often at most (E2-40). */
 export const MEND_MS = 10 * 60_000
 const ACK_BUDGET_MS = 5_000
@@ -30,7 +33,10 @@ export interface IntakeComponents {
   readonly inbox: Inbox
   readonly direct: DirectNetwork
   readonly onAcks: (acks: readonly DirectAck[]) => Promise<void>
-  readonly contacts: { all(): Promise<readonly Contact[]> }
+  readonly contacts: {
+    all(): Promise<readonly Contact[]>
+    get(accountId: Uint8Array): Promise<Contact | undefined>
+  }
   /** Which contact's lane a letter came on, by the lane id of its epoch; undefined for strangers. */
   readonly contactOfLane: (letter: Letter) => Promise<Contact | undefined>
   /** Mends what is wrong with a contact whose envelopes we cannot take in: a session that is lost, an account that moved on. */
@@ -49,12 +55,14 @@ export class Intake {
   readonly #c: IntakeComponents
   readonly #rate: RateLimiter
   readonly #failures: RateLimiter
+  readonly #strangers: RateLimiter
   readonly #mended: ExpiringMap<string, true>
 
   constructor(components: IntakeComponents) {
     this.#c = components
     this.#rate = new RateLimiter(DIRECT_RATE, components.clock)
     this.#failures = new RateLimiter(FAILED_RATE, components.clock)
+    this.#strangers = new RateLimiter(STRANGERS_RATE, components.clock, 1)
     this.#mended = new ExpiringMap(components.clock, MEND_MS, 4_096)
   }
 
@@ -68,7 +76,9 @@ export class Intake {
   /** A letter out of one of our mailboxes. */
   async onLetter(letter: Letter): Promise<LetterVerdict> {
     const accepted = await this.#c.inbox.accept(letter.ciphertext, { kind: 'letter' })
-    if (accepted.kind === 'committed') return { kind: 'commit', preimage: accepted.preimage }
+    if (accepted.kind === 'committed') {
+      return accepted.preimage === undefined ? { kind: 'junk' } : { kind: 'commit', preimage: accepted.preimage }
+    }
     const contact = await this.#c.contactOfLane(letter)
     if (contact === undefined || accepted.reason === 'duplicate') return { kind: 'junk' }
     await this.#mend(contact, accepted.reason)
@@ -77,14 +87,25 @@ export class Intake {
 
   async #onEnvelope(peerId: string, envelope: Uint8Array): Promise<void> {
     if (this.#failures.retryAfterMs(peerId) > 0) return
+    const known = await this.#contactOfPeer(peerId)
+    // Peer ids cost nothing, so all strangers together have one budget for what does not decrypt.
+    if (known === undefined && this.#strangers.retryAfterMs(STRANGERS) > 0) return
     const accepted = await this.#c.inbox.accept(envelope, { kind: 'direct' })
     if (accepted.kind === 'committed') {
-      if (!accepted.silent) this.#acknowledge(peerId, { id: accepted.envelopeId, preimage: accepted.preimage })
+      const { envelopeId: id, accountId, preimage, silent } = accepted
+      if (silent || preimage === undefined) return
+      // Only to a peer that the sender named as its own: who carries a captured envelope about learns nothing here.
+      if (await this.#isPeerOf(accountId, peerId)) this.#acknowledge(peerId, { id, preimage })
       return
     }
+    if (known === undefined) this.#strangers.take(STRANGERS)
     this.#failures.take(peerId)
-    const contact = await this.#contactOfPeer(peerId)
-    if (contact !== undefined && accepted.reason !== 'duplicate') await this.#mend(contact, accepted.reason)
+    if (known !== undefined && accepted.reason !== 'duplicate') await this.#mend(known, accepted.reason)
+  }
+
+  async #isPeerOf(accountId: Uint8Array, peerId: string): Promise<boolean> {
+    const contact = await this.#c.contacts.get(accountId)
+    return contact?.devices.some(({ grant }) => grant?.peerId === peerId) ?? false
   }
 
   #acknowledge(peerId: string, ack: DirectAck): void {

@@ -18,10 +18,8 @@ export interface Opened {
 }
 
 export interface InboxSessions {
-  /** Decrypts inside a journal change. Throws DecryptError; then nothing has changed. */
+  /** Decrypts inside a journal change. Throws DecryptError; then nothing has changed. What the change does not keep is undone. */
   open(envelope: Uint8Array): Promise<Opened>
-  /** Goes back to what is on disk. */
-  reload(): Promise<void>
 }
 
 /** What a handler adds to the batch; `done` runs once it is on disk. */

@@ -15,6 +15,8 @@ import type { Journal } from '../events/journal.ts'
 
 /** Receipts gathered before they go: one envelope for a burst of messages. */
 const GATHER_MS = 100
+/** Until what could not be written is tried again. */
+const RETRY_MS = 10_000
 /** Message ids in one receipt. */
 const IDS_MAX = 256
 const DELIVERED = 1
@@ -70,11 +72,16 @@ export class Receipts implements Startable {
 
   /** Sends what is due, after a moment in which more may come. */
   wake(): void {
+    this.#after(GATHER_MS)
+  }
+
+  #after(delayMs: number): void {
     if (this.#stopped || this.#cancel !== undefined) return
-    this.#cancel = this.#c.clock.after(GATHER_MS, () => {
+    this.#cancel = this.#c.clock.after(delayMs, () => {
       this.#cancel = undefined
       this.#flush().catch((error: unknown) => {
         this.#c.log.warn('receipts were not sent', { error: nameOf(error) })
+        this.#after(RETRY_MS)
       })
     })
   }

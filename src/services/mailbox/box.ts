@@ -8,12 +8,22 @@ export interface Waiting {
   readonly id: Uint8Array
   /** Holders (peer ids) that list it. */
   readonly holders: Set<string>
-  /** The sweep in which it was handed on last, and kept for later. */
+  /** Who named it first: it counts towards that holder's share. */
+  readonly named: string
+  /** The sweep up to which it is not handed on again. */
   offered: number
+  /** How often it was kept for later. */
+  keeps: number
 }
 
-/** More ids than any honest mailbox has: the rest of what a holder lists is left for later sweeps. */
-const WAITING_MAX = 4_096
+/**
+ * Ids that may wait on the word of one holder, and over all: the rest of what it lists is left for later sweeps. Were there
+ * no share, one liar could fill the whole with what does not exist, and hide what the others have.
+ */
+const SHARE_MAX = 1_024
+const WAITING_MAX = 20 * SHARE_MAX
+/** A letter that is kept again and again is skipped for 1, 3, 7 … sweeps, and at most for this many. */
+const SKIPPED_SWEEPS_MAX = 255
 /** Claims that a letter is dead, over all letters, and for one. */
 const CLAIMED_MAX = 8_192
 const CLAIMS_PER_LETTER_MAX = 4
@@ -23,6 +33,7 @@ export class Box {
   readonly waiting = new Map<string, Waiting>()
   /** Counts sweeps: a letter is offered once in each. */
   sweep = 0
+  readonly #shares = new Map<string, number>()
   /** Preimages that holders showed, by letter (hex). Claims only: they are checked against the letter itself. */
   readonly #claims = new Map<string, Uint8Array[]>()
   readonly #cursors = new Map<string, { readonly boot: Uint8Array; readonly at: number }>()
@@ -46,15 +57,17 @@ export class Box {
     return listing.more === 1
   }
 
-  /** False where too many wait already. */
+  /** False where too many wait already, of this holder or of all. */
   add(peerId: string, id: Uint8Array): boolean {
     const known = this.waiting.get(toHex(id))
     if (known !== undefined) {
       known.holders.add(peerId)
       return true
     }
-    if (this.waiting.size >= WAITING_MAX) return false
-    this.waiting.set(toHex(id), { id, holders: new Set([peerId]), offered: 0 })
+    const share = this.#shares.get(peerId) ?? 0
+    if (share >= SHARE_MAX || this.waiting.size >= WAITING_MAX) return false
+    this.#shares.set(peerId, share + 1)
+    this.waiting.set(toHex(id), { id, holders: new Set([peerId]), named: peerId, offered: 0, keeps: 0 })
     return true
   }
 
@@ -64,21 +77,26 @@ export class Box {
     return entries.filter(({ holders, offered }) => holders.has(peerId) && offered < this.sweep).map(({ id }) => id)
   }
 
-  /** A letter is to be offered again, but not in this sweep. */
+  /** A letter cannot be read now: offered again in a later sweep, and the more often that happened, the later. */
   kept(id: string): void {
+    const entry = this.waiting.get(id)
+    if (entry === undefined) return
+    entry.offered = this.sweep + Math.min(2 ** entry.keeps - 1, SKIPPED_SWEEPS_MAX)
+    entry.keeps++
+  }
+
+  /** A letter could not be taken in for a reason of ours: offered again in the next sweep. */
+  postponed(id: string): void {
     const entry = this.waiting.get(id)
     if (entry !== undefined) entry.offered = this.sweep
   }
 
-  /**
-   * A holder lists letters and gives none of them: nothing that it listed waits for it any more, and it is listed from the
-   * beginning the next time.
-   */
-  empty(peerId: string): void {
+  /** A holder did not give letters that it lists: they do not wait for it, and it is listed from the beginning next time. */
+  missing(peerId: string, ids: Iterable<string>): void {
     this.#cursors.delete(peerId)
-    for (const [name, { holders }] of this.waiting) {
-      holders.delete(peerId)
-      if (holders.size === 0) this.waiting.delete(name)
+    for (const id of ids) {
+      const entry = this.waiting.get(id)
+      if (entry?.holders.delete(peerId) === true && entry.holders.size === 0) this.#remove(id)
     }
   }
 
@@ -87,8 +105,17 @@ export class Box {
   }
 
   settled(id: string): void {
-    this.waiting.delete(id)
+    this.#remove(id)
     this.#claims.delete(id)
+  }
+
+  #remove(id: string): void {
+    const entry = this.waiting.get(id)
+    if (entry === undefined) return
+    this.waiting.delete(id)
+    const share = (this.#shares.get(entry.named) ?? 0) - 1
+    if (share > 0) this.#shares.set(entry.named, share)
+    else this.#shares.delete(entry.named)
   }
 
   #claim(id: string, preimage: Uint8Array): void {

@@ -1,11 +1,12 @@
 /** Cards in the network: published on the five nearest holders, read from many of them, the highest good one wins. */
-import { equal } from '../../lib/bytes.ts'
+import { equal, toHex } from '../../lib/bytes.ts'
 import { ANSWER_KIND, CARD_KIND, HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
 import type { CardRecord, HolderResponse } from '../../wire/holder.ts'
 import type { Policy, Receipt } from '../../wire/letter.ts'
 import { POLICY_LANES } from '../../wire/letter.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import {
+  cardExpiryMs,
   cardHash,
   cardHolds,
   cardKey,
@@ -54,6 +55,8 @@ export interface PolicyOrder {
 export class Cards {
   readonly #deps: MailDeps
   readonly #zones: Zones
+  /** The policies published last, by mailbox address (hex). */
+  readonly #policies = new Map<string, CardRecord>()
 
   constructor(deps: MailDeps, zones: Zones) {
     this.#deps = deps
@@ -102,9 +105,26 @@ export class Cards {
     const results: Published[] = []
     for (const epoch of epochsToPublish(this.#deps.clock.now(), this.#deps.profile)) {
       const key = epochKey(this.#deps.crypto, order.mailboxSeed, epoch)
-      results.push(await this.publish({ kind: CARD_KIND.policy, body: await this.#policy(order, key) }, signal))
+      const record = { kind: CARD_KIND.policy, body: await this.#policy(order, key) } as const
+      this.#policies.set(toHex(key.address), record)
+      results.push(await this.publish(record, signal))
     }
+    this.#forgetExpired()
     return results
+  }
+
+  /**
+   * Puts the policy of a mailbox of ours on a holder that may not have it, being new or having lost it: without it nobody
+   * can write there. One that has it answers without looking at the signature. Does not throw for the network.
+   */
+  async bringPolicy(peer: PeerRecord, address: Uint8Array, signal: AbortSignal): Promise<void> {
+    const record = this.#policies.get(toHex(address))
+    if (record !== undefined) await this.#tryAsk(peer, { kind: HOLDER_VERB.putCard, body: record }, signal)
+  }
+
+  #forgetExpired(): void {
+    const now = this.#deps.clock.now()
+    for (const [address, record] of this.#policies) if (cardExpiryMs(record) <= now) this.#policies.delete(address)
   }
 
   async #policy(order: PolicyOrder, key: EpochKey): Promise<Policy> {

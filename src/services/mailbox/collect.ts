@@ -4,11 +4,13 @@
  */
 import { toHex } from '../../lib/bytes.ts'
 import { nameOf } from '../../lib/errors.ts'
-import { ANSWER_KIND, GET_LETTERS_MAX, HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
+import { ANSWER_KIND, GET_BYTES_MAX, GET_LETTERS_MAX, HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
 import type { Letter } from '../../wire/letter.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { equal } from '../../lib/bytes.ts'
 import { sleep } from '../../lib/clock.ts'
+import { RateLimiter } from '../../lib/rate-limiter.ts'
+import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
 import { hourPassed, letterId, opens } from '../../protocol/mailbox-rules.ts'
 import type { EpochKey } from '../../protocol/mailbox-rules.ts'
 import { COMPLETE_ANSWERS } from '../../protocol/replicas.ts'
@@ -48,6 +50,16 @@ const PAGES_MAX = 4
 const LIST_GRACE_MS = 250
 /** Letters remembered as settled; beyond that the inbox's own memory catches repetitions. */
 const SETTLED_MAX = 65_536
+/**
+ * Letters of one holder that turn out to be junk, or cannot be read: beyond that, nothing more is taken from it for a
+ * while. Whoever holds a mailbox can make up letters for it, and each costs us a try to decrypt it.
+ */
+const UNREADABLE_RATE = { perSecond: 0.1, burst: 512 }
+/** How long one holder is waited for in one sweep, over all its answers. */
+const FETCH_MS_MAX = 60_000
+/** Pushed letters that are taken in at the same time; what comes above that is fetched by the next sweep. */
+const PUSHED_AT_ONCE_MAX = 64
+const LETTER_BYTES_LARGEST = Math.max(...SIZE_CLASSES_BYTES)
 
 export class Collector {
   readonly #deps: MailDeps
@@ -59,6 +71,7 @@ export class Collector {
   readonly #boxes = new Map<string, Box>()
   readonly #settled = new Map<string, Settled>()
   readonly #underWay = new Set<string>()
+  readonly #unreadable: RateLimiter
 
   constructor(
     deps: MailDeps,
@@ -76,6 +89,7 @@ export class Collector {
     this.#tombstones = rooms.tombstones
     this.#keys = rooms.keys
     this.#onLetter = onLetter
+    this.#unreadable = new RateLimiter(UNREADABLE_RATE, deps.clock)
   }
 
   /** Reads every mailbox once. Does not throw for the network. */
@@ -106,21 +120,32 @@ export class Collector {
     const over = new AbortController()
     await Promise.race([all, this.#grace(AbortSignal.any([signal, over.signal]))])
     over.abort()
-    await this.#fetchAll(box, zone, signal)
+    const spent = new Map<string, number>()
+    await this.#fetchAll(box, zone, spent, signal)
     await all
-    await this.#fetchAll(box, zone, signal)
+    await this.#fetchAll(box, zone, spent, signal)
     if (answers < needed) this.#zones.forget(key.address)
     return { complete: zone.length > 0 && answers >= needed, answers }
   }
 
-  /** A letter that a holder pushed. One that is not ours, or not whole, goes unheard. */
-  async pushed(peerId: string, address: Uint8Array, letter: Letter): Promise<void> {
+  /**
+   * A letter that a holder pushed. One that is not ours, or not whole, goes unheard. False where too many are under way:
+   * then it waits for the next sweep.
+   */
+  async pushed(peerId: string, address: Uint8Array, letter: Letter): Promise<boolean> {
     const key = this.#keys.toRead(this.#deps.clock.now()).find((own) => equal(own.address, address))
-    if (key === undefined || !equal(letter.address, address)) return
+    if (key === undefined || !equal(letter.address, address) || this.#shunned(peerId)) return true
     const box = this.#box(key)
     const id = letterId(this.#deps.crypto, letter)
-    if (this.#settled.has(toHex(id)) || !box.add(peerId, id)) return
-    await this.#handle(box, letter, id)
+    if (this.#settled.has(toHex(id)) || !box.add(peerId, id)) return true
+    if (this.#underWay.size >= PUSHED_AT_ONCE_MAX) return false
+    await this.#handle(box, peerId, letter, id)
+    return true
+  }
+
+  /** Whether the holder has brought so much that nobody could read that it is not heard now. */
+  #shunned(peerId: string): boolean {
+    return this.#unreadable.retryAfterMs(peerId) > 0
   }
 
   #box(key: EpochKey): Box {
@@ -175,39 +200,59 @@ export class Collector {
     }
   }
 
-  /** Fetches what waits, from any holder that lists it, until nothing more comes. */
-  async #fetchAll(box: Box, zone: readonly PeerRecord[], signal: AbortSignal): Promise<void> {
-    for (const peer of zone) await this.#fetchFrom(box, peer, signal)
-  }
-
-  async #fetchFrom(box: Box, peer: PeerRecord, signal: AbortSignal): Promise<void> {
-    const { address } = box.key
-    for (;;) {
-      const asked = box.from(peer.id).filter((id) => !this.#underWay.has(toHex(id)))
-      const ids = asked.slice(0, GET_LETTERS_MAX)
-      if (ids.length === 0 || signal.aborted) return
-      const response = await this.#ask(box, peer, { kind: HOLDER_VERB.get, body: { address, ids } }, signal)
-      if (response === undefined) return
-      const letters = response.answer.kind === ANSWER_KIND.letters ? response.answer.body.letters : []
-      if ((await this.#takeLetters(box, ids, letters)) === 0) return box.empty(peer.id)
+  /** Fetches what waits: one question to each holder in turn, so that a slow one does not keep the others waiting. */
+  async #fetchAll(
+    box: Box,
+    zone: readonly PeerRecord[],
+    spent: Map<string, number>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let asked = zone; asked.length > 0 && !signal.aborted;) {
+      const more: PeerRecord[] = []
+      for (const peer of asked) {
+        const before = this.#deps.clock.now()
+        if (await this.#fetchSome(box, peer, signal)) more.push(peer)
+        spent.set(peer.id, (spent.get(peer.id) ?? 0) + this.#deps.clock.now() - before)
+      }
+      asked = more.filter(({ id }) => (spent.get(id) ?? 0) < FETCH_MS_MAX)
     }
   }
 
-  /** How many of the letters were asked for and are what they should be; those are handled. */
-  async #takeLetters(box: Box, asked: readonly Uint8Array[], letters: readonly Letter[]): Promise<number> {
-    const wanted = new Set(asked.map(toHex))
-    let came = 0
+  /** One question; whether the holder may have more. What it could have given and did not does not wait for it any more. */
+  async #fetchSome(box: Box, peer: PeerRecord, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted || this.#shunned(peer.id)) return false
+    const { address } = box.key
+    const waiting = box.from(peer.id).filter((id) => !this.#underWay.has(toHex(id)))
+    const ids = waiting.slice(0, GET_LETTERS_MAX)
+    if (ids.length === 0) return false
+    const response = await this.#ask(box, peer, { kind: HOLDER_VERB.get, body: { address, ids } }, signal)
+    if (response === undefined) return false
+    const letters = response.answer.kind === ANSWER_KIND.letters ? response.answer.body.letters : []
+    const { missing, bytes } = await this.#takeLetters(box, peer.id, ids, letters)
+    if (bytes === 0 || bytes + LETTER_BYTES_LARGEST <= GET_BYTES_MAX) box.missing(peer.id, missing)
+    return bytes > 0
+  }
+
+  /** Handles the letters that were asked for and are what they should be. Which did not come, and the bytes of the others. */
+  async #takeLetters(
+    box: Box,
+    peerId: string,
+    asked: readonly Uint8Array[],
+    letters: readonly Letter[],
+  ): Promise<{ readonly missing: ReadonlySet<string>; readonly bytes: number }> {
+    const missing = new Set(asked.map(toHex))
+    let bytes = 0
     for (const letter of letters) {
       const id = letterId(this.#deps.crypto, letter)
-      if (!wanted.delete(toHex(id)) || !equal(letter.address, box.key.address)) continue
-      came++
-      await this.#handle(box, letter, id)
+      if (!equal(letter.address, box.key.address) || !missing.delete(toHex(id))) continue
+      bytes += letter.ciphertext.length
+      await this.#handle(box, peerId, letter, id)
     }
-    return came
+    return { missing, bytes }
   }
 
   /** Once per letter: hands it on unless a tombstone opens its commitment, and deletes it when it is ours. */
-  async #handle(box: Box, letter: Letter, id: Uint8Array): Promise<void> {
+  async #handle(box: Box, peerId: string, letter: Letter, id: Uint8Array): Promise<void> {
     const name = toHex(id)
     if (this.#underWay.has(name) || this.#settled.has(name)) return
     this.#underWay.add(name)
@@ -216,25 +261,30 @@ export class Collector {
       const preimage = box.claims(name).find((claim) => opens(crypto, letter.commitment, claim))
       if (hourPassed(letter.expiry, clock.now())) this.#settle(box, name, { preimage })
       else if (preimage !== undefined) await this.#dead(box, id, preimage)
-      else await this.#deliver(box, letter, id)
+      else await this.#deliver(box, peerId, letter, id)
     } finally {
       this.#underWay.delete(name)
     }
   }
 
-  async #deliver(box: Box, letter: Letter, id: Uint8Array): Promise<void> {
+  async #deliver(box: Box, peerId: string, letter: Letter, id: Uint8Array): Promise<void> {
     const verdict = await this.#verdict(letter, id)
-    if (verdict.kind === 'commit') await this.#dead(box, id, verdict.preimage)
-    if (verdict.kind === 'junk') this.#settle(box, toHex(id), { preimage: undefined })
-    if (verdict.kind === 'keep') box.kept(toHex(id))
+    if (verdict === undefined) box.postponed(toHex(id))
+    else if (verdict.kind === 'commit') await this.#dead(box, id, verdict.preimage)
+    else {
+      this.#unreadable.take(peerId)
+      if (verdict.kind === 'junk') this.#settle(box, toHex(id), { preimage: undefined })
+      else box.kept(toHex(id))
+    }
   }
 
-  async #verdict(letter: Letter, id: Uint8Array): Promise<LetterVerdict> {
+  /** None where it was a fault of ours. */
+  async #verdict(letter: Letter, id: Uint8Array): Promise<LetterVerdict | undefined> {
     try {
       return await this.#onLetter(letter, id)
     } catch (error) {
       this.#deps.log.error('a letter could not be taken in', { error: nameOf(error) })
-      return { kind: 'keep' }
+      return undefined
     }
   }
 

@@ -28,19 +28,22 @@ export class Mailbox implements Startable {
   readonly depositor: Depositor
   readonly tombstones: TombstoneSender
   readonly reader: MailboxReader
+  readonly #zones: Zones
 
   constructor(deps: MailDeps, parts: MailboxParts) {
     const zones = new Zones(deps)
+    this.#zones = zones
     const sessions = new OwnerSessions(deps)
     const keys = new OwnKeys(deps.crypto, deps.profile, parts.seeds, parts.sinceMs)
     this.cards = new Cards(deps, zones)
     this.depositor = new Depositor(deps, zones, this.cards, parts.stamps)
     this.tombstones = new TombstoneSender(deps, zones, parts.burials)
     const collector = new Collector(deps, { zones, sessions, tombstones: this.tombstones, keys }, parts.onLetter)
-    this.reader = new MailboxReader(deps, { zones, sessions, keys, collector })
+    this.reader = new MailboxReader(deps, { zones, sessions, keys, collector, cards: this.cards })
   }
 
   async start(): Promise<void> {
+    this.#zones.start()
     await this.tombstones.start()
     this.reader.start()
   }
@@ -48,5 +51,6 @@ export class Mailbox implements Startable {
   async stop(): Promise<void> {
     await this.reader.stop()
     await this.tombstones.stop()
+    this.#zones.stop()
   }
 }

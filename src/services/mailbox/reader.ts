@@ -7,7 +7,10 @@ import { nameOf } from '../../lib/errors.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { jitterMs } from '../../lib/backoff.ts'
 import { REPLICAS } from '../../protocol/replicas.ts'
+import type { EpochKey } from '../../protocol/mailbox-rules.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
 import { isNetworkFault } from './ask.ts'
+import type { Cards } from './cards.ts'
 import type { Collector, SweepReport } from './collect.ts'
 import type { MailDeps } from './deps.ts'
 import type { OwnKeys } from './own-keys.ts'
@@ -25,6 +28,8 @@ export class MailboxReader implements Startable {
   readonly #sessions: OwnerSessions
   readonly #keys: OwnKeys
   readonly #collector: Collector
+  readonly #cards: Pick<Cards, 'bringPolicy'>
+  readonly #listening: (() => void)[] = []
   readonly #timers = new Map<'sweep' | 'renew', () => void>()
   #stopping = new AbortController()
   #running: Promise<SweepReport> | undefined
@@ -40,6 +45,7 @@ export class MailboxReader implements Startable {
       readonly sessions: OwnerSessions
       readonly keys: OwnKeys
       readonly collector: Collector
+      readonly cards: Pick<Cards, 'bringPolicy'>
     },
   ) {
     this.#deps = deps
@@ -47,13 +53,7 @@ export class MailboxReader implements Startable {
     this.#sessions = rooms.sessions
     this.#keys = rooms.keys
     this.#collector = rooms.collector
-    deps.network.onPush((peerId, address, letter) => {
-      if (this.#started) this.#guard(this.#collector.pushed(peerId, address, letter))
-    })
-    rooms.zones.onMember((address) => {
-      const own = this.#started && this.#keys.toRead(deps.clock.now()).some((key) => toHex(key.address) === address)
-      if (own) this.#soon(PEER_DEBOUNCE_MS)
-    })
+    this.#cards = rooms.cards
   }
 
   /** When (ms) the last whole sweep ended, and whether enough holders answered; `undefined` before the first. */
@@ -64,6 +64,7 @@ export class MailboxReader implements Startable {
   start(): void {
     this.#stopping = new AbortController()
     this.#started = true
+    this.#listen()
     void this.sweep()
     this.#renewLater()
   }
@@ -71,9 +72,27 @@ export class MailboxReader implements Startable {
   async stop(): Promise<void> {
     this.#started = false
     this.#stopping.abort()
+    for (const end of this.#listening.splice(0)) end()
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
     await this.#running
+  }
+
+  #listen(): void {
+    const { clock, network } = this.#deps
+    this.#listening.push(
+      network.onPush((peerId, address, letter) => {
+        this.#guard(this.#pushed(peerId, address, letter))
+      }),
+      this.#zones.onMember((address) => {
+        const own = this.#keys.toRead(clock.now()).some((key) => toHex(key.address) === address)
+        if (own) this.#soon(PEER_DEBOUNCE_MS)
+      }),
+    )
+  }
+
+  async #pushed(...pushed: Parameters<Collector['pushed']>): Promise<void> {
+    if (!(await this.#collector.pushed(...pushed)) && this.#started) this.#soon(PEER_DEBOUNCE_MS)
   }
 
   /** Reads everything now. While a sweep is under way its answer is shared, and another one follows. */
@@ -135,8 +154,13 @@ export class MailboxReader implements Startable {
     const { signal } = this.#stopping
     for (const key of this.#keys.toFollow(this.#deps.clock.now())) {
       const zone = await this.#zones.of(key.address, signal)
-      await Promise.allSettled(zone.slice(0, REPLICAS).map((peer) => this.#sessions.follow(peer, key, signal)))
+      await Promise.allSettled(zone.slice(0, REPLICAS).map((peer) => this.#follow(peer, key, signal)))
     }
+  }
+
+  /** A new stream may be one to a holder that came to the zone, or started anew with an empty disk. */
+  async #follow(peer: PeerRecord, key: EpochKey, signal: AbortSignal): Promise<void> {
+    if (await this.#sessions.follow(peer, key, signal)) await this.#cards.bringPolicy(peer, key.address, signal)
   }
 
   #guard(work: Promise<void>): void {

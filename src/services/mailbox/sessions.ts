@@ -30,15 +30,16 @@ export class OwnerSessions {
     })
   }
 
-  /** Asks the holder to push new letters of `key`'s mailbox, unless it does so already on this stream. */
-  async follow(peer: PeerRecord, key: EpochKey, signal: AbortSignal): Promise<void> {
-    await withLink(this.#deps, peer, signal, async (link, inTime) => {
+  /** Asks the holder to push new letters of `key`'s mailbox. False where it does so already on this stream. */
+  async follow(peer: PeerRecord, key: EpochKey, signal: AbortSignal): Promise<boolean> {
+    return withLink(this.#deps, peer, signal, async (link, inTime) => {
       const followed = marks(this.#followed, link)
-      if (followed.has(toHex(key.address))) return
+      if (followed.has(toHex(key.address))) return false
       await this.#open(link, key, inTime)
       const request = { kind: HOLDER_VERB.subscribe, body: { address: key.address } } as const
       const { status } = await question(this.#deps, link, request, inTime)
       if (status === HOLDER_STATUS.ok) followed.add(toHex(key.address))
+      return true
     })
   }
 

@@ -1,5 +1,6 @@
 /** The zones of addresses, remembered for a while so that a put to a warm mailbox is one round trip. */
 import { toHex } from '../../lib/bytes.ts'
+import type { Startable } from '../../lib/lifecycle.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { compareDistance, placement, ZONE_CANDIDATES, ZONE_SIZE, zoneOf } from '../../protocol/replicas.ts'
 import type { MailDeps } from './deps.ts'
@@ -15,18 +16,27 @@ interface Zone {
   readonly until: number
 }
 
-export class Zones {
+export class Zones implements Startable {
   readonly #deps: MailDeps
   /** By address (hex), the one looked up longest ago first. */
   readonly #zones = new Map<string, Zone>()
-
-  readonly #listeners: ((address: string) => void)[] = []
+  readonly #listeners = new Set<(address: string) => void>()
+  #unwatch: (() => void) | undefined
 
   constructor(deps: MailDeps) {
     this.#deps = deps
-    deps.network.onPeerChange((peerId, connected) => {
+  }
+
+  /** From now on peers that come are noticed; without it zones only grow old. */
+  start(): void {
+    this.#unwatch ??= this.#deps.network.onPeerChange((peerId, connected) => {
       if (connected) this.#noticed(peerId)
     })
+  }
+
+  stop(): void {
+    this.#unwatch?.()
+    this.#unwatch = undefined
   }
 
   /** The holders that answer for `address` (not hashed), nearest first, at most 20. */
@@ -55,9 +65,15 @@ export class Zones {
     this.#zones.delete(toHex(address))
   }
 
-  /** `listener` hears of each remembered zone (address in hex) that a peer which just connected belongs to. */
-  onMember(listener: (address: string) => void): void {
-    this.#listeners.push(listener)
+  /**
+   * `listener` hears of each remembered zone (address in hex) that a peer which just connected belongs to, until the
+   * returned function ends it.
+   */
+  onMember(listener: (address: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
   }
 
   /** A peer came: zones that it is new to are looked up again. */

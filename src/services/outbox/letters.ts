@@ -4,10 +4,14 @@ import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
 import { LETTER_KIND } from '../../wire/letter.ts'
 import type { Letter, PutProof } from '../../wire/letter.ts'
 import type { Contact, ContactDevice, OutboxItem } from '../../store/records.ts'
+import { equal } from '../../lib/bytes.ts'
 import {
   commitmentOf,
+  DAY_MS,
   epochOf,
   expiryHour,
+  HOUR_MS,
+  hourPassed,
   laneOf,
   laneProof,
   letterId,
@@ -60,7 +64,7 @@ export function letterFor(
     kind: to.laneSeed === undefined ? LETTER_KIND.stamp : LETTER_KIND.lane,
     address: to.address,
     lane: to.laneSeed === undefined ? new Uint8Array(16) : laneOf(crypto, to.laneSeed, to.epoch),
-    expiry: expiryHour(nowMs, letterLifeMs(profile)),
+    expiry: expiryHour(nowMs, lifeMs(to.laneSeed === undefined, profile)),
     sizeClass: sizeClass as Letter['sizeClass'],
     commitment: commitmentOf(crypto, item.preimage),
     stamp: { bits: 0, nonce: new Uint8Array(16) },
@@ -68,9 +72,20 @@ export function letterFor(
   }
 }
 
+/** A stamp's price grows with the letter's life; one that is to stay longer is written and stamped anew. */
+const STAMPED_LIFE_MS = 7 * DAY_MS
+
+const lifeMs = (stamped: boolean, profile: { readonly epochMs: number }): number =>
+  Math.min(letterLifeMs(profile), stamped ? STAMPED_LIFE_MS : Infinity)
+
 /** The same letter for holders that do not know our lane (any more): the stamp opens every box. */
-export function withoutLane(letter: Letter): Letter {
-  return { ...letter, kind: LETTER_KIND.stamp, lane: new Uint8Array(16) }
+export function withoutLane(letter: Letter, nowMs: number, profile: { readonly epochMs: number }): Letter {
+  return { ...letter, kind: LETTER_KIND.stamp, lane: new Uint8Array(16), expiry: expiryHour(nowMs, lifeMs(true, profile)) }
+}
+
+/** Whether a letter made earlier can be put again: for the same box, and for an hour more at least. */
+export function isGood(letter: Letter, to: Destination, nowMs: number): boolean {
+  return equal(letter.address, to.address) && !hourPassed(letter.expiry, nowMs + HOUR_MS)
 }
 
 /** What goes with the letter. `to` has to be the destination that it was made for. */

@@ -3,9 +3,9 @@
  * An item is encrypted once; the same bytes go over the direct stream and, where no acknowledgement comes within the
  * budget, to the holders, again and again until its device has shown that it has them.
  */
-import { equal, toHex } from '../../lib/bytes.ts'
+import { equal, fromHex, toHex } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { LimitError, nameOf } from '../../lib/errors.ts'
+import { LimitError, nameOf, NetworkError } from '../../lib/errors.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Rng } from '../../lib/rng.ts'
@@ -13,7 +13,7 @@ import type { DirectAck } from '../../wire/direct.ts'
 import type { StoreOp } from '../../store/database.ts'
 import { OUTBOX_PATH } from '../../store/records.ts'
 import type { OutboxItem } from '../../store/records.ts'
-import type { Change, Fact, Journal } from '../events/journal.ts'
+import type { Change, Fact, Follower, Journal } from '../events/journal.ts'
 import { compose } from './compose.ts'
 import type { Saying } from './compose.ts'
 import { DIRECT_WINDOW, OUTBOX_ITEMS_MAX } from './limits.ts'
@@ -35,7 +35,7 @@ export interface OutboxComponents {
   readonly log: Logger
 }
 
-/** What a saying adds to a batch; call `added` once it is on disk. */
+/** What a saying adds to a batch; call `added` once it is on disk, so that it goes. */
 export interface Enqueued {
   readonly ops: readonly StoreOp[]
   readonly added: () => void
@@ -47,11 +47,17 @@ export interface Settled {
   readonly facts: readonly Fact[]
 }
 
-export class Outbox implements Startable {
+export class Outbox implements Startable, Follower {
   readonly queue = new OutboxQueue()
   readonly #c: OutboxComponents
+  readonly #running = new Set<Promise<void>>()
+  /** Takes back, newest last, what the change at hand did to the queue. */
+  readonly #undo: (() => void)[] = []
+  /** What follows once the change at hand is kept. */
+  readonly #kept: (() => void)[] = []
   #runLane: RunLane | undefined
   #cancelTimer: (() => void) | undefined
+  #stopping = new AbortController()
   #stopped = true
 
   constructor(components: OutboxComponents) {
@@ -63,26 +69,62 @@ export class Outbox implements Startable {
     this.#runLane = runLane
   }
 
+  /** Given when the outbox stops: whatever works for it ends. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal
+  }
+
   async start(): Promise<void> {
-    for await (const item of this.#c.store.all()) this.queue.add(entryOf(item))
+    this.#stopping = new AbortController()
     this.#stopped = false
+    await this.reload()
+  }
+
+  /** Resolves when nothing works for it any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelTimer?.()
+    this.#stopping.abort(new NetworkError('the outbox stops'))
+    this.queue.clear()
+    await Promise.allSettled(this.#running)
+  }
+
+  keep(): void {
+    this.#undo.length = 0
+    for (const action of this.#kept.splice(0)) action()
+  }
+
+  undo(): void {
+    for (const action of this.#undo.splice(0).reverse()) action()
+    this.#kept.length = 0
+  }
+
+  /** Fills the queue from the disk. Who was at work on an item finds it gone, and another one in its place. */
+  async reload(): Promise<void> {
+    this.#undo.length = 0
+    this.#kept.length = 0
+    this.queue.clear()
+    if (this.#stopped) return
+    for await (const item of this.#c.store.all()) this.queue.add(entryOf(item))
     this.wake()
   }
 
-  stop(): void {
-    this.#stopped = true
-    this.#cancelTimer?.()
-    this.queue.clear()
+  /** Work that goes on beside the lanes; {@link stop} waits for it. */
+  track(work: Promise<void>): void {
+    const noted = work.finally(() => {
+      this.#running.delete(noted)
+    })
+    this.#running.add(noted)
   }
 
-  /** Items for a saying. Throws LimitError when the outbox is full. */
+  /** Items for a saying, inside a journal change. Throws LimitError when the outbox is full. */
   enqueue(saying: Saying): Enqueued {
     if (this.queue.size >= OUTBOX_ITEMS_MAX) throw new LimitError('too many messages are waiting to be delivered')
     const items = compose(saying, { rng: this.#c.rng, clock: this.#c.clock, sequence: () => this.#c.store.next() })
+    for (const item of items) this.#add(item)
     return {
       ops: items.flatMap((item) => this.#c.store.put(item)),
       added: () => {
-        for (const item of items) this.queue.add(entryOf(item))
         this.wake()
       },
     }
@@ -127,16 +169,31 @@ export class Outbox implements Startable {
       if (entry !== undefined && equal(entry.preimage, ack.preimage)) entries.push(entry)
     }
     if (entries.length === 0) return
-    await this.#c.journal.commit(async () => {
-      const settled = await this.#settle(entries, OUTBOX_PATH.direct)
-      return { ...settled, result: undefined }
-    })
+    await this.#c.journal.commit(async () => ({ ...(await this.#acknowledged(new Set(entries))), result: undefined }))
   }
 
-  /** What it changes that `deviceId` has committed these messages; part of the batch that took its receipt in. */
-  async deliveredOps(contact: Uint8Array, deviceId: Uint8Array, ids: readonly Uint8Array[]): Promise<Settled> {
-    const entries = ids.flatMap((id) => this.queue.ofMessage(toHex(id), contact, deviceId))
-    return this.#settle(entries, OUTBOX_PATH.mailbox)
+  /**
+   * What it changes that `deviceId` has committed these messages, or that they were `read` there; part of the batch that took
+   * its receipt in. A message that is no longer waited for (expired, say) counts all the same.
+   */
+  async deliveredOps(
+    contact: Uint8Array,
+    deviceId: Uint8Array,
+    ids: readonly Uint8Array[],
+    status: 'delivered' | 'read' = 'delivered',
+  ): Promise<Settled> {
+    const ops: StoreOp[] = []
+    const facts: Fact[] = []
+    for (const id of new Map(ids.map((each) => [toHex(each), each])).values()) {
+      const entries = this.queue.ofMessage(toHex(id), contact, deviceId)
+      for (const entry of entries) ops.push(...(await this.#settle(entry)))
+      const receipts = Math.max(0, ...entries.map((entry) => entry.receipts))
+      const way = entries.length === 0 ? undefined : { path: OUTBOX_PATH.mailbox, receipts }
+      const advanced = await this.#c.messages.advanceOps(contact, [id], status, way)
+      ops.push(...advanced.ops)
+      facts.push(...advanced.facts)
+    }
+    return { ops, facts }
   }
 
   /** Drops what waits for a contact (blocked, removed) or only its request (accepted). */
@@ -151,23 +208,43 @@ export class Outbox implements Startable {
       })
   }
 
+  /** What waits for a device that its account has dropped goes to the devices that it has now. */
+  async readdress(contact: Uint8Array, gone: Uint8Array, devices: readonly Uint8Array[]): Promise<void> {
+    await this.#c.journal.commit(async () => {
+      const entries = [...this.queue.lane(contact, gone).entries.values()]
+      const has = (messageId: string, deviceId: Uint8Array): boolean =>
+        this.queue.ofMessage(messageId, contact, deviceId).length > 0
+      const moves = entries.map((entry) => ({ entry, to: devices.filter((id) => !has(entry.messageId, id)) }))
+      const ops: StoreOp[] = []
+      for (const { entry, to } of moves) {
+        const item = await this.#c.store.get(entry.sequence)
+        this.#forget(entry)
+        ops.push(...this.#c.store.delete(entry.sequence))
+        for (const deviceId of item === undefined ? [] : to) {
+          const moved = this.#bare({ ...(item as OutboxItem), sequence: this.#c.store.next(), deviceId }, 'other-device')
+          this.#add(moved)
+          ops.push(...this.#c.store.put(moved))
+        }
+      }
+      return { ops, facts: [], result: undefined }
+    })
+  }
+
   /** The device began a new session because it lost the old one: what it never acknowledged is encrypted again (E2-43). */
   async resealOps(contact: Uint8Array, deviceId: Uint8Array): Promise<readonly StoreOp[]> {
     const ops: StoreOp[] = []
     for (const entry of this.queue.lane(contact, deviceId).entries.values()) {
       const item = await this.#c.store.get(entry.sequence)
       if (item?.sealed === undefined) continue
+      const { envelopeId, nextAt, receipts } = entry
+      this.#undo.push(() => {
+        Object.assign(entry, { nextAt, receipts })
+        this.queue.setEnvelope(entry, envelopeId)
+      })
+      const bare = this.#bare(item, 'new-session')
       this.queue.setEnvelope(entry, undefined)
-      entry.nextAt = this.#c.clock.now()
-      const bare = {
-        ...item,
-        sealed: undefined,
-        letter: undefined,
-        letterId: undefined,
-        receipts: [],
-        nextAt: entry.nextAt,
-      }
-      ops.push(...this.#c.store.put(traced(bare, this.#c.clock.now(), 'new-session')))
+      Object.assign(entry, { nextAt: bare.nextAt, receipts: 0 })
+      ops.push(...this.#c.store.put(bare))
     }
     return ops
   }
@@ -218,7 +295,7 @@ export class Outbox implements Startable {
   #run(lane: Lane): void {
     if (this.#runLane === undefined) return
     lane.running = true
-    this.#runLane(lane)
+    const work = this.#runLane(lane)
       .catch((error: unknown) => {
         this.#c.log.error('an outbox lane failed', { error: nameOf(error) })
         for (const entry of lane.entries.values()) entry.nextAt = Math.max(entry.nextAt, this.#c.clock.now() + 5_000)
@@ -227,33 +304,60 @@ export class Outbox implements Startable {
         lane.running = false
         this.wake()
       })
+    this.track(work)
   }
 
-  async #settle(entries: readonly Entry[], path: OutboxItem['path']): Promise<Settled> {
+  /** Not encrypted, and due now. */
+  #bare(item: OutboxItem, event: string): OutboxItem {
+    const nextAt = this.#c.clock.now()
+    const bare = { ...item, sealed: undefined, letter: undefined, letterId: undefined, receipts: [], nextAt }
+    return traced(bare, nextAt, event)
+  }
+
+  /** The device has these envelopes; a message is delivered once it has all of its parts. */
+  async #acknowledged(entries: ReadonlySet<Entry>): Promise<Settled> {
     const ops: StoreOp[] = []
     const facts: Fact[] = []
-    for (const entry of entries.filter((candidate) => this.queue.has(candidate))) {
-      const item = await this.#c.store.get(entry.sequence)
-      this.#forget(entry)
-      ops.push(...this.#c.store.delete(entry.sequence))
-      if (item?.sealed !== undefined) {
-        ops.push(...(await this.#c.sessions.acknowledge(entry.contact, entry.deviceId, item.sealed)))
-      }
-      const whole = this.queue.ofMessage(entry.messageId, entry.contact, entry.deviceId).length === 0
-      if (item === undefined || entry.quiet || !whole) continue
-      const advanced = await this.#c.messages.advanceOps(entry.contact, [item.messageId], 'delivered', {
-        path,
-        receipts: item.receipts.length,
-      })
+    for (const entry of entries) {
+      if (!this.queue.has(entry)) continue
+      ops.push(...(await this.#settle(entry)))
+      const { messageId, contact, deviceId, receipts } = entry
+      const id = fromHex(messageId)
+      if (id === undefined || entry.quiet || this.queue.ofMessage(messageId, contact, deviceId).length > 0) continue
+      const way = { path: OUTBOX_PATH.direct, receipts }
+      const advanced = await this.#c.messages.advanceOps(contact, [id], 'delivered', way)
       ops.push(...advanced.ops)
       facts.push(...advanced.facts)
     }
     return { ops, facts }
   }
 
+  /** Nothing more is to be done for the item. */
+  async #settle(entry: Entry): Promise<readonly StoreOp[]> {
+    const item = await this.#c.store.get(entry.sequence)
+    this.#forget(entry)
+    const known =
+      item?.sealed === undefined ? [] : await this.#c.sessions.acknowledge(entry.contact, entry.deviceId, item.sealed)
+    return [...this.#c.store.delete(entry.sequence), ...known]
+  }
+
+  #add(item: OutboxItem): void {
+    const entry = entryOf(item)
+    this.queue.add(entry)
+    this.#undo.push(() => {
+      this.queue.remove(entry)
+    })
+  }
+
   #forget(entry: Entry): void {
+    if (!this.queue.has(entry)) return
     this.queue.remove(entry)
-    entry.acknowledged?.()
+    this.#undo.push(() => {
+      this.queue.add(entry)
+    })
+    this.#kept.push(() => {
+      entry.acknowledged?.()
+    })
   }
 }
 

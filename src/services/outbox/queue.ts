@@ -1,5 +1,5 @@
 /** What waits, in memory: small entries by number, by envelope and by device. The items themselves stay on disk. */
-import { toHex } from '../../lib/bytes.ts'
+import { equal, toHex } from '../../lib/bytes.ts'
 import { decode } from '../../wire/codec.ts'
 import { contentCodec } from '../../wire/content.ts'
 import type { OutboxItem } from '../../store/records.ts'
@@ -15,9 +15,11 @@ export interface Entry {
   readonly contentKind: number
   readonly expiresAt: number
   envelopeId: string | undefined
+  /** Holders that have signed for its letter. */
+  receipts: number
   nextAt: number
   busy: boolean
-  /** Resolves the wait for a direct acknowledgement. */
+  /** Ends the wait for a direct acknowledgement. */
   acknowledged: (() => void) | undefined
 }
 
@@ -47,6 +49,7 @@ export function entryOf(item: OutboxItem): Entry {
     contentKind: decode(contentCodec, item.content).kind,
     expiresAt: item.expiresAt,
     envelopeId: item.sealed === undefined ? undefined : toHex(item.sealed.envelopeId),
+    receipts: item.receipts.length,
     nextAt: item.nextAt,
     busy: false,
     acknowledged: undefined,
@@ -56,6 +59,8 @@ export function entryOf(item: OutboxItem): Entry {
 export class OutboxQueue {
   readonly #entries = new Map<number, Entry>()
   readonly #byEnvelope = new Map<string, Entry>()
+  /** By message (hex): its parts, for each of the contact's devices. */
+  readonly #byMessage = new Map<string, Set<Entry>>()
   readonly #lanes = new Map<string, Lane>()
 
   get size(): number {
@@ -68,8 +73,10 @@ export class OutboxQueue {
   }
 
   add(entry: Entry): void {
+    if (this.#entries.has(entry.sequence)) return
     this.#entries.set(entry.sequence, entry)
     if (entry.envelopeId !== undefined) this.#byEnvelope.set(entry.envelopeId, entry)
+    this.#byMessage.set(entry.messageId, (this.#byMessage.get(entry.messageId) ?? new Set()).add(entry))
     this.lane(entry.contact, entry.deviceId).entries.set(entry.sequence, entry)
   }
 
@@ -78,8 +85,12 @@ export class OutboxQueue {
   }
 
   remove(entry: Entry): void {
+    if (!this.has(entry)) return
     this.#entries.delete(entry.sequence)
     if (entry.envelopeId !== undefined) this.#byEnvelope.delete(entry.envelopeId)
+    const parts = this.#byMessage.get(entry.messageId)
+    parts?.delete(entry)
+    if (parts?.size === 0) this.#byMessage.delete(entry.messageId)
     const key = laneKey(entry.contact, entry.deviceId)
     const lane = this.#lanes.get(key)
     lane?.entries.delete(entry.sequence)
@@ -116,15 +127,22 @@ export class OutboxQueue {
     return this.lanes().filter((lane) => lane.key.startsWith(prefix))
   }
 
-  /** Entries of a message for a device (all devices where none is given). */
+  /** Entries of a message for a device (all devices where none is given), in their order. */
   ofMessage(messageId: string, contact: Uint8Array, deviceId?: Uint8Array): readonly Entry[] {
-    const lanes = deviceId === undefined ? this.lanesOf(contact) : [this.lane(contact, deviceId)]
-    return lanes.flatMap((lane) => [...lane.entries.values()].filter((entry) => entry.messageId === messageId))
+    const entries = [...(this.#byMessage.get(messageId) ?? [])].filter(
+      (entry) => equal(entry.contact, contact) && (deviceId === undefined || equal(entry.deviceId, deviceId)),
+    )
+    return entries.sort((a, b) => a.sequence - b.sequence)
   }
 
+  /** Lets go of everything; whoever still works on an entry finds it gone. */
   clear(): void {
+    const entries = [...this.#entries.values()]
+    for (const lane of this.#lanes.values()) lane.entries.clear()
     this.#entries.clear()
     this.#byEnvelope.clear()
+    this.#byMessage.clear()
     this.#lanes.clear()
+    for (const entry of entries) entry.acknowledged?.()
   }
 }

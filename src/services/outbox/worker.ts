@@ -4,7 +4,7 @@ import { toHex } from '../../lib/bytes.ts'
 import { withDeadline } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { backoffMs } from '../../lib/backoff.ts'
-import { IdentityChangedError, nameOf, NotFoundError } from '../../lib/errors.ts'
+import { IdentityChangedError, nameOf, NotFoundError, VerificationError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Rng } from '../../lib/rng.ts'
 import { CONTENT_KIND } from '../../wire/content.ts'
@@ -16,7 +16,7 @@ import type { StoreOp } from '../../store/database.ts'
 import { CONTACT_STATE, OUTBOX_PATH } from '../../store/records.ts'
 import type { Contact, ContactDevice, OutboxItem } from '../../store/records.ts'
 import type { DirectNetwork } from '../ports.ts'
-import { destination, letterFor, proofFor, withoutLane } from './letters.ts'
+import { destination, isGood, letterFor, proofFor, withoutLane } from './letters.ts'
 import type { Destination } from './letters.ts'
 import {
   DIRECT_BUDGET_MS,
@@ -55,6 +55,12 @@ interface Target {
   readonly device: ContactDevice
 }
 
+/** An item, and the envelope (id in hex) that is being sent for it. */
+interface Work {
+  readonly entry: Entry
+  readonly envelopeId: string
+}
+
 /** Why an item cannot go now. */
 class Unready {
   readonly reason: string
@@ -81,8 +87,7 @@ export class OutboxWorker {
       try {
         handedOver = await this.#dispatch(lane, entry)
       } catch (error) {
-        this.#c.log.warn('an outbox item failed', { error: nameOf(error) })
-        entry.nextAt = this.#c.clock.now() + backoffMs(PUT_BACKOFF, 2, this.#c.rng)
+        this.#failed(entry, error)
       } finally {
         if (!handedOver) entry.busy = false
       }
@@ -107,24 +112,47 @@ export class OutboxWorker {
     const item = await this.#seal(entry, target)
     if (item instanceof Unready) return this.#postpone(entry, item.reason)
     if (item?.sealed === undefined) return false
-    const written = await this.#writeDirect(lane, target, item.sealed.envelope)
+    const { envelope, envelopeId } = item.sealed
+    const written = await this.#writeDirect(lane, target, envelope)
     this.#inBackground(entry, async () => {
       if (written && (await this.#acknowledged(lane, entry))) return
-      await this.#put(entry, target)
+      await this.#put({ entry, envelopeId: toHex(envelopeId) }, target)
     })
     return true
   }
 
   #inBackground(entry: Entry, job: () => Promise<void>): void {
-    job()
+    const work = job()
       .catch((error: unknown) => {
-        this.#c.log.warn('an outbox item failed', { error: nameOf(error) })
-        entry.nextAt = this.#c.clock.now() + backoffMs(PUT_BACKOFF, 3, this.#c.rng)
+        this.#failed(entry, error)
       })
       .finally(() => {
         entry.busy = false
         this.#c.outbox.wake()
       })
+    this.#c.outbox.track(work)
+  }
+
+  #failed(entry: Entry, error: unknown): void {
+    if (this.#c.outbox.signal.aborted) return
+    this.#c.log.warn('an outbox item failed', { error: nameOf(error) })
+    entry.nextAt = this.#c.clock.now() + backoffMs(PUT_BACKOFF, 3, this.#c.rng)
+  }
+
+  /** Changes the item, unless it was settled, or encrypted anew, since the work on this envelope began. */
+  async #note(
+    work: Work,
+    change: (item: OutboxItem) => OutboxItem | undefined,
+    extra?: Parameters<Outbox['update']>[2],
+  ): Promise<OutboxItem | undefined> {
+    const same = (item: OutboxItem): boolean =>
+      item.sealed !== undefined && toHex(item.sealed.envelopeId) === work.envelopeId
+    return this.#c.outbox.update(work.entry, (item) => (same(item) ? change(item) : undefined), extra)
+  }
+
+  async #within<T>(limitMs: number, job: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, outbox } = this.#c
+    return withDeadline(clock, limitMs, async (signal) => job(AbortSignal.any([signal, outbox.signal])))
   }
 
   async #target(entry: Entry): Promise<Target | Unready> {
@@ -132,10 +160,17 @@ export class OutboxWorker {
     if (contact === undefined || contact.state === CONTACT_STATE.blocked) return new Unready('contact-closed')
     if (contact.changed !== undefined) return new Unready('identity-changed')
     const device = contact.devices.find(({ deviceId }) => toHex(deviceId) === toHex(entry.deviceId))
-    if (device === undefined) return new Unready('device-unknown')
+    if (device === undefined) return this.#otherDevice(entry, contact)
     const waits = contact.state === CONTACT_STATE.requested && entry.contentKind !== CONTENT_KIND.contactRequest
     if (waits && device.grant === undefined) return new Unready('waiting-for-acceptance')
     return { contact, device }
+  }
+
+  /** The account has dropped the device: what waits for it is for those that it has now. */
+  async #otherDevice(entry: Entry, contact: Contact): Promise<Unready> {
+    const devices = contact.devices.map(({ deviceId }) => deviceId)
+    if (devices.length > 0) await this.#c.outbox.readdress(entry.contact, entry.deviceId, devices)
+    return new Unready('device-unknown')
   }
 
   async #postpone(entry: Entry, reason: string): Promise<false> {
@@ -164,7 +199,8 @@ export class OutboxWorker {
       if (item?.sealed !== undefined) this.#c.outbox.queue.setEnvelope(entry, toHex(item.sealed.envelopeId))
       return item
     } catch (error) {
-      if (error instanceof NotFoundError) return new Unready('no-prekeys')
+      // None, or none that is in force: the directory looks for newer ones.
+      if (error instanceof NotFoundError || error instanceof VerificationError) return new Unready('no-prekeys')
       if (error instanceof IdentityChangedError) return new Unready('identity-changed')
       throw error
     }
@@ -179,7 +215,7 @@ export class OutboxWorker {
     try {
       const peer = { id: grant.peerId, addresses: grant.multiaddrs }
       const frame: DirectFrame = { kind: DIRECT_FRAME.envelope, body: { envelope } }
-      await withDeadline(this.#c.clock, DIRECT_BUDGET_MS, async (signal) => {
+      await this.#within(DIRECT_BUDGET_MS, async (signal) => {
         await this.#c.direct.send(peer, frame, signal)
       })
       return true
@@ -206,109 +242,120 @@ export class OutboxWorker {
     entry.acknowledged = undefined
     lane.unacknowledged--
     if (!done) lane.directFrom = this.#c.clock.now() + DIRECT_PAUSE_MS
-    if (done) this.#c.outbox.wake()
     return done
   }
 
-  async #put(entry: Entry, target: Target): Promise<void> {
+  async #put(work: Work, target: Target): Promise<void> {
     await this.#puts.run(async () => {
+      this.#c.outbox.signal.throwIfAborted()
       const to = destination(this.#c.crypto, target.contact, target.device, this.#c.clock.now(), this.#c.profile)
       if (to === undefined) {
-        await this.#postpone(entry, 'no-address')
+        await this.#postpone(work.entry, 'no-address')
         return
       }
-      const letter = await this.#letter(entry, to)
+      const letter = await this.#letter(work, to)
       if (letter === undefined) return
-      const first = await this.#putOnce(entry, target, to, letter)
+      const first = await this.#putOnce(work, target, to, letter)
       if (first.receipts.length >= W || (first.refused !== 'lane' && first.refused !== 'stamp')) {
-        await this.#afterPut(entry, first)
+        await this.#afterPut(work, first)
         return
       }
-      const stamped = await this.#stamp(withoutLane(letter))
-      await this.#keepLetter(entry, stamped, 'lane-refused')
-      await this.#afterPut(entry, await this.#putOnce(entry, target, to, stamped))
+      const stamped = await this.#stamp(withoutLane(letter, this.#c.clock.now(), this.#c.profile))
+      if (!(await this.#keepLetter(work, stamped, 'lane-refused'))) return
+      await this.#afterPut(work, await this.#putOnce(work, target, to, stamped))
     })
   }
 
   /** The letter kept from the last time while it is good for the same box, else a new one. */
-  async #letter(entry: Entry, to: Destination): Promise<Letter | undefined> {
+  async #letter(work: Work, to: Destination): Promise<Letter | undefined> {
     let current: OutboxItem | undefined
-    await this.#c.outbox.update(entry, (item) => {
+    await this.#note(work, (item) => {
       current = item
       return undefined
     })
-    if (current?.sealed === undefined) return undefined
-    if (current.letter !== undefined && toHex(current.letter.address) === toHex(to.address)) return current.letter
+    if (current === undefined) return undefined
+    if (current.letter !== undefined && isGood(current.letter, to, this.#c.clock.now())) return current.letter
     const plain = letterFor(this.#c.crypto, current, to, this.#c.clock.now(), this.#c.profile)
-    const letter = to.laneSeed === undefined ? await this.#stamped(entry, plain) : plain
-    await this.#keepLetter(entry, letter, 'letter')
-    return letter
+    const letter = to.laneSeed === undefined ? await this.#stamped(work, plain) : plain
+    return (await this.#keepLetter(work, letter, 'letter')) ? letter : undefined
   }
 
-  async #stamped(entry: Entry, letter: Letter): Promise<Letter> {
-    await this.#c.outbox.update(entry, (item) => traced(item, this.#c.clock.now(), 'stamping'))
+  async #stamped(work: Work, letter: Letter): Promise<Letter> {
+    await this.#note(work, (item) => traced(item, this.#c.clock.now(), 'stamping'))
     return this.#stamp(letter)
   }
 
   async #stamp(letter: Letter): Promise<Letter> {
-    return withDeadline(this.#c.clock, STAMP_BUDGET_MS, async (signal) => this.#c.mail.stamp(letter, signal))
+    return this.#within(STAMP_BUDGET_MS, async (signal) => this.#c.mail.stamp(letter, signal))
   }
 
-  async #keepLetter(entry: Entry, letter: Letter, event: string): Promise<void> {
+  /** False where the letter is not wanted any more. */
+  async #keepLetter(work: Work, letter: Letter, event: string): Promise<boolean> {
     const id = letterId(this.#c.crypto, letter)
-    await this.#c.outbox.update(entry, (item) => ({
-      ...traced(item, this.#c.clock.now(), event),
-      letter,
-      letterId: id,
-      receipts: [],
-    }))
+    const kept = await this.#note(work, (item) => {
+      work.entry.receipts = 0
+      return { ...traced(item, this.#c.clock.now(), event), letter, letterId: id, receipts: [] }
+    })
+    return kept !== undefined
   }
 
-  async #putOnce(entry: Entry, { device }: Target, to: Destination, letter: Letter): Promise<PutOutcome> {
+  async #putOnce(work: Work, { device }: Target, to: Destination, letter: Letter): Promise<PutOutcome> {
     const receipts: Receipt[] = []
     const exclude = device.grant === undefined ? [] : [device.grant.peerId]
     const onReceipt = (receipt: Receipt): void => {
       receipts.push(receipt)
-      if (receipts.length === W) void this.#stored(entry, [...receipts]).catch(() => {})
+      if (receipts.length === W) void this.#stored(work, [...receipts]).catch(() => {})
     }
     const proof = proofFor(this.#c.crypto, letter, to)
-    return withDeadline(this.#c.clock, PUT_BUDGET_MS, async (signal) =>
+    return this.#within(PUT_BUDGET_MS, async (signal) =>
       this.#c.mail.put(letter, proof, { exclude, onReceipt, signal }),
     )
   }
 
-  async #afterPut(entry: Entry, outcome: PutOutcome): Promise<void> {
+  async #afterPut(work: Work, outcome: PutOutcome): Promise<void> {
+    const { entry } = work
+    this.#c.outbox.signal.throwIfAborted()
     if (outcome.receipts.length >= W && entry.contentKind === CONTENT_KIND.receipt) {
       // Nobody answers a receipt. If all copies are lost, the sender asks again and is told again.
       await this.#c.outbox.end(entry, undefined)
       return
     }
-    if (outcome.receipts.length > 0) await this.#stored(entry, outcome.receipts)
+    if (outcome.receipts.length > 0) await this.#stored(work, outcome.receipts)
     const now = this.#c.clock.now()
-    await this.#c.outbox.update(entry, (item) => {
-      const enough = outcome.receipts.length >= W || outcome.refused === 'gone'
+    const gone = outcome.refused === 'gone'
+    const enough = gone || outcome.receipts.length >= W
+    await this.#note(work, (item) => {
       const recheck = RECHECK_MS[Math.min(item.attempts, RECHECK_MS.length - 1)] ?? RECHECK_MS[0]
       const wait = enough ? recheck : backoffMs(PUT_BACKOFF, item.attempts, this.#c.rng)
       entry.nextAt = Math.min(now + wait, entry.expiresAt)
-      const step = enough ? item : traced(item, now, 'put-failed', outcome.refused)
-      // The count starts again when a letter is stored: it then counts the rechecks.
-      const attempts = enough && item.receipts.length < W ? 0 : Math.min(item.attempts + 1, 65_535)
-      return { ...step, attempts, nextAt: entry.nextAt }
+      const step = outcome.refused === 'none' ? item : traced(item, now, 'put-failed', outcome.refused)
+      const next = { ...step, attempts: Math.min(item.attempts + 1, 65_535), nextAt: entry.nextAt }
+      // Somebody has deleted it who knew how, yet no receipt came: the next letter is another one, which is answered anew.
+      return gone ? { ...next, letter: undefined, letterId: undefined } : next
     })
   }
 
-  async #stored(entry: Entry, receipts: readonly Receipt[]): Promise<void> {
-    await this.#c.outbox.update(
-      entry,
+  async #stored(work: Work, receipts: readonly Receipt[]): Promise<void> {
+    const { entry } = work
+    await this.#note(
+      work,
       (item) => {
         const known = new Set(item.receipts.map(({ holder }) => holder))
-        const merged = [...item.receipts, ...receipts.filter(({ holder }) => !known.has(holder))].slice(0, 20)
+        const fresh = receipts.filter(({ holder }) => !known.has(holder))
+        if (fresh.length === 0 && item.path === OUTBOX_PATH.mailbox) return undefined
+        const merged = [...item.receipts, ...fresh].slice(0, 20)
+        // From here on the count is that of the looks at a stored letter.
+        const attempts = item.receipts.length < W && merged.length >= W ? 0 : item.attempts
         const step = traced(item, this.#c.clock.now(), 'stored', `${merged.length} receipts`)
-        return { ...step, receipts: merged, path: OUTBOX_PATH.mailbox }
+        entry.receipts = merged.length
+        return { ...step, receipts: merged, path: OUTBOX_PATH.mailbox, attempts }
       },
       async (item) => {
-        if (entry.quiet || item.receipts.length < W) return { ops: [], facts: [] }
-        const way = { path: item.path, receipts: item.receipts.length }
+        // A message is stored once each of its parts is.
+        const parts = this.#c.outbox.queue.ofMessage(entry.messageId, entry.contact, entry.deviceId)
+        const least = Math.min(...parts.map((part) => part.receipts))
+        if (entry.quiet || least < W) return { ops: [], facts: [] }
+        const way = { path: item.path, receipts: least }
         return this.#c.messages.advanceOps(item.contact, [item.messageId], 'stored', way)
       },
     )

@@ -1,14 +1,16 @@
 /**
  * The sessions of this device: one book for each device of a contact, in memory while unlocked and sealed on disk. Every
  * method that changes a book runs inside a journal change and returns the ops that make it true; the book in memory is
- * then ahead of the disk by exactly that change. When a batch fails, {@link Sessions.reload} goes back to the disk.
+ * then ahead of the disk by exactly that change. The journal says what becomes of it: kept, undone, or read anew. Secrets
+ * that a change used up are wiped once it is kept, since an undone one needs them again.
  */
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import { equal, toHex, wipe } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { DecryptError, NotFoundError } from '../../lib/errors.ts'
 import type { Rng } from '../../lib/rng.ts'
-import { decode, encode } from '../../wire/codec.ts'
+import { encode, tryDecode } from '../../wire/codec.ts'
+import { DEVICES_MAX } from '../../wire/card.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
 import { sessionBookCodec } from '../../wire/session-state.ts'
 import type { SessionBook } from '../../wire/session-state.ts'
@@ -27,16 +29,23 @@ import {
   bookFind,
   bookResume,
   bookSuspend,
+  isSuspended,
   needsSession,
   newBook,
 } from '../../protocol/session-book.ts'
+import type { BookEncrypted } from '../../protocol/session-book.ts'
 import type { SessionLimits } from '../../protocol/session-limits.ts'
+import { PREKEY_RETENTION_MS, PREKEY_ROTATION_MS } from '../../protocol/prekey-rules.ts'
 import type { StoreOp } from '../../store/database.ts'
 import type { Prekeys } from '../../store/prekeys.ts'
 import type { Sessions as SessionRecords } from '../../store/sessions.ts'
+import type { Follower } from '../events/journal.ts'
 
-/** A replayed set-up message is known for as long as its prekeys live (protocol §2: 30 days and 30 of mail). */
-const SEEN_INITIAL_MS = 61 * 24 * 3_600_000
+const DAY_MS = 24 * 3_600_000
+/** A replayed set-up message is known for as long as the prekeys that it used can be, and two days for clocks. */
+const SEEN_INITIAL_MS = PREKEY_ROTATION_MS + PREKEY_RETENTION_MS + 2 * DAY_MS
+/** A first message may have waited in a mailbox for 30 days: its sender's card was in force when it was written. */
+const LATE_CARD_S = 30 * 86_400
 
 export interface SessionsComponents {
   readonly crypto: CryptoProvider
@@ -45,8 +54,11 @@ export interface SessionsComponents {
   readonly store: { readonly sessions: SessionRecords; readonly prekeys: Prekeys }
   /** Oneself as of now: the newest own card, and the seed behind its KEM prekey. */
   readonly local: () => LocalDevice
-  /** Whether a device that begins a session may: it is not one that its account's pinned list leaves out. */
-  readonly allows: (accountId: Uint8Array, deviceId: Uint8Array) => Promise<boolean>
+  /**
+   * Whether a device is heard: its account's pinned list has it (with the very keys of `card`, where it brings one), and the
+   * identity is not in question.
+   */
+  readonly allows: (accountId: Uint8Array, deviceId: Uint8Array, card?: PrekeyCard) => Promise<boolean>
   readonly limits?: SessionLimits
 }
 
@@ -78,9 +90,14 @@ export interface OpenedContent {
 
 const bookKey = (accountId: Uint8Array, deviceId: Uint8Array): string => `${toHex(accountId)}/${toHex(deviceId)}`
 
-export class Sessions {
+export class Sessions implements Follower {
   readonly #c: SessionsComponents
   #books = new Map<string, SessionBook>()
+  /** Books as they were before the change at hand. */
+  readonly #before = new Map<string, SessionBook | undefined>()
+  readonly #spent: Uint8Array[] = []
+  /** Ids (hex) of sessions that were begun to mend a pair: they send although the other side was not heard in them yet. */
+  readonly #mending = new Set<string>()
 
   constructor(components: SessionsComponents) {
     this.#c = components
@@ -90,9 +107,27 @@ export class Sessions {
   async reload(): Promise<void> {
     const books = new Map<string, SessionBook>()
     for await (const stored of this.#c.store.sessions.list()) {
-      books.set(bookKey(stored.contact, stored.deviceId), decode(sessionBookCodec, stored.book))
+      // A book that is damaged is none: the pair begins anew (E2-41).
+      const book = tryDecode(sessionBookCodec, stored.book)
+      if (book !== undefined) books.set(bookKey(stored.contact, stored.deviceId), book)
     }
+    this.#before.clear()
+    this.#spent.length = 0
     this.#books = books
+  }
+
+  keep(): void {
+    wipe(...this.#spent.splice(0))
+    this.#before.clear()
+  }
+
+  undo(): void {
+    for (const [key, book] of this.#before) {
+      if (book === undefined) this.#books.delete(key)
+      else this.#books.set(key, book)
+    }
+    this.#before.clear()
+    this.#spent.length = 0
   }
 
   /** Forgets everything that is in memory. */
@@ -110,9 +145,8 @@ export class Sessions {
     const ctx = this.#context()
     const expired = bookExpire(this.#book(contact.accountId, device.deviceId), ctx.now)
     const begun = needsSession(expired.book) ? this.#begin(ctx, expired.book, device) : expired.book
-    const { book, envelope, ref, consumed } = bookEncrypt(ctx, begun, content)
-    const ops = this.#keep(book)
-    wipe(...expired.consumed, ...consumed)
+    const { book, envelope, ref, consumed } = this.#encrypt(ctx, begun, content)
+    const ops = this.#move(book, ...expired.consumed, ...consumed)
     return {
       ops,
       sealed: {
@@ -125,13 +159,18 @@ export class Sessions {
     }
   }
 
-  /** Ends what there is with a device and begins anew; the next seal makes the first message of it (E2-40). */
-  restart(contact: { readonly accountId: Uint8Array }, device: Recipient): readonly StoreOp[] {
-    const closed = bookClose(this.#book(contact.accountId, device.deviceId))
-    const book = this.#begin(this.#context(), closed.book, device)
-    const ops = this.#keep(book)
-    wipe(...closed.consumed)
-    return ops
+  /**
+   * Begins anew with a device whose envelopes cannot be read, or that cannot read ours (E2-40). What there was goes on
+   * receiving: should the reason have been garbage that somebody made up, nothing is lost by it.
+   * `undefined` where a session that we began is still unanswered.
+   */
+  restart(contact: { readonly accountId: Uint8Array }, device: Recipient): readonly StoreOp[] | undefined {
+    const newest = this.#book(contact.accountId, device.deviceId).entries[0]?.state
+    // One that waits for its answer is not begun again: the answer would then find it gone.
+    if (newest !== undefined && newest.role === 'initiator' && newest.status === 'initializing') return undefined
+    const book = this.#begin(this.#context(), this.#book(contact.accountId, device.deviceId), device)
+    for (const { state } of book.entries.slice(0, 1)) this.#mending.add(toHex(state.id))
+    return this.#move(book)
   }
 
   /** See `InboxSessions.open`. */
@@ -140,9 +179,10 @@ export class Sessions {
     for (const book of this.#books.values()) {
       const place = bookFind(ctx, book, envelope)
       if (place === undefined) continue
+      const { accountId, deviceId } = book.peer
+      if (!(await this.#c.allows(accountId, deviceId))) throw new DecryptError('state')
       const opened = bookDecrypt(ctx, book, envelope, place)
-      const ops = this.#keep(opened.book)
-      wipe(...opened.consumed)
+      const ops = this.#move(opened.book, ...opened.consumed)
       return { ...book.peer, content: opened.plaintext, ops, prekeys: undefined, replaced: false }
     }
     return this.#openInitial(ctx, envelope)
@@ -157,23 +197,34 @@ export class Sessions {
     const before = this.#books.get(bookKey(contact, deviceId))
     if (before === undefined) return []
     const after = bookAcknowledge(before, { sessionId: sealed.sessionId, chain: sealed.chain, n: 0 })
-    return after.entries.every(({ state }, i) => state === before.entries[i]?.state) ? [] : this.#keep(after)
+    return after.entries.every(({ state }, i) => state === before.entries[i]?.state) ? [] : this.#move(after)
   }
 
   /** Suspends or resumes every session with an account, as its identity is in question or no longer. */
   async setSuspended(contact: Uint8Array, suspended: boolean): Promise<readonly StoreOp[]> {
     return [...this.#books.values()]
       .filter((book) => equal(book.peer.accountId, contact))
-      .flatMap((book) => this.#keep(suspended ? bookSuspend(book) : bookResume(book)))
+      .flatMap((book) => this.#move(suspended ? bookSuspend(book) : bookResume(book)))
   }
 
-  /** Ends every session with an account: no key of them stays. */
-  async close(contact: Uint8Array): Promise<readonly StoreOp[]> {
-    const books = [...this.#books.values()].filter((book) => equal(book.peer.accountId, contact))
+  /** Ends every session with an account, or with these devices of it: no key of them stays. */
+  async close(contact: Uint8Array, devices?: readonly Uint8Array[]): Promise<readonly StoreOp[]> {
+    const books = [...this.#books.values()].filter(
+      ({ peer }) => equal(peer.accountId, contact) && (devices?.some((id) => equal(id, peer.deviceId)) ?? true),
+    )
     return books.flatMap((book) => {
-      wipe(...bookClose(book).consumed)
+      this.#move({ ...book, entries: [] }, ...bookClose(book).consumed)
       this.#books.delete(bookKey(book.peer.accountId, book.peer.deviceId))
       return this.#c.store.sessions.delete(book.peer.accountId, book.peer.deviceId)
+    })
+  }
+
+  /** Lets go of what is over in every book: sessions nobody answered, late keys of thirty days. */
+  tidy(): readonly StoreOp[] {
+    const { now } = this.#context()
+    return [...this.#books.values()].flatMap((book) => {
+      const expired = bookExpire(book, now)
+      return expired.consumed.length === 0 ? [] : this.#move(expired.book, ...expired.consumed)
     })
   }
 
@@ -189,19 +240,19 @@ export class Sessions {
     const ids = initialPrekeyIds(this.#c.crypto, local, envelope)
     if (ids === undefined) throw new DecryptError('no-session')
     const secrets = await this.#secrets(ids.signedPrekeyId, ids.kemPrekeyId, ids.oneTimeId)
-    const accepted = accept(ctx, local, secrets, envelope, (card) => this.#verify(card))
+    const accepted = accept(ctx, local, secrets, envelope, (card) => this.#verify(card, LATE_CARD_S))
     if (await this.#c.store.sessions.seenInitials.has(accepted.replayId)) throw new DecryptError('duplicate')
     const peer = accepted.state.peer
-    if (!(await this.#c.allows(peer.accountId, peer.deviceId))) throw new DecryptError('state')
+    if (!(await this.#c.allows(peer.accountId, peer.deviceId, accepted.peer))) throw new DecryptError('state')
+    if (!this.#hasRoom(peer.accountId, peer.deviceId)) throw new DecryptError('state')
     const before = this.#book(peer.accountId, peer.deviceId)
     const { book, consumed } = bookAdd(before, accepted.state)
     const ops = [
-      ...this.#keep(book),
+      ...this.#move(book, ...accepted.consumed, ...consumed),
       ...this.#c.store.sessions.seenInitials.put(accepted.replayId, ctx.now + SEEN_INITIAL_MS),
       // Only now, with the batch that commits what it decrypted, is the one-time pair spent (E2-05).
       ...(accepted.oneTimeId === undefined ? [] : this.#c.store.prekeys.oneTime.delete(accepted.oneTimeId)),
     ]
-    wipe(...accepted.consumed, ...consumed)
     const replaced = before.entries.some(({ state }) => state.received > 0)
     return { ...peer, content: accepted.plaintext, ops, prekeys: accepted.peer, replaced }
   }
@@ -223,19 +274,40 @@ export class Sessions {
   #begin(ctx: SessionContext, book: SessionBook, device: Recipient): SessionBook {
     if (device.prekeys === undefined) throw new NotFoundError('the device has no prekeys yet')
     const { state } = initiate(ctx, this.#c.local(), { card: device.prekeys }, ({ card }) => this.#verify(card))
-    return bookAdd(book, state).book
+    const added = bookAdd(book, state)
+    this.#spent.push(...added.consumed)
+    return added.book
   }
 
-  #verify(card: PrekeyCard): boolean {
-    return verifyPrekeyCard(this.#c.crypto, card, Math.floor(this.#c.clock.now() / 1_000))
+  /** Seals in the session that sends; while a mended one waits for its answer, in that. */
+  #encrypt(ctx: SessionContext, book: SessionBook, content: Uint8Array): BookEncrypted {
+    const [newest, ...others] = book.entries
+    const mends = newest !== undefined && newest.state.received === 0 && this.#mending.has(toHex(newest.state.id))
+    if (!mends || isSuspended(book)) return bookEncrypt(ctx, book, content)
+    const sealed = bookEncrypt(ctx, { ...book, entries: [newest] }, content)
+    return { ...sealed, book: { ...book, entries: [...sealed.book.entries, ...others] } }
+  }
+
+  #verify(card: PrekeyCard, lateSeconds = 0): boolean {
+    return verifyPrekeyCard(this.#c.crypto, card, Math.floor(this.#c.clock.now() / 1_000), lateSeconds)
+  }
+
+  /** An account has no more devices than its card can list; one that makes up more gets no state here. */
+  #hasRoom(accountId: Uint8Array, deviceId: Uint8Array): boolean {
+    if (this.#books.has(bookKey(accountId, deviceId))) return true
+    return [...this.#books.values()].filter(({ peer }) => equal(peer.accountId, accountId)).length < DEVICES_MAX
   }
 
   #book(accountId: Uint8Array, deviceId: Uint8Array): SessionBook {
     return this.#books.get(bookKey(accountId, deviceId)) ?? newBook({ accountId, deviceId })
   }
 
-  #keep(book: SessionBook): readonly StoreOp[] {
-    this.#books.set(bookKey(book.peer.accountId, book.peer.deviceId), book)
+  /** The book as it is from this change on, and the secrets that it does without. */
+  #move(book: SessionBook, ...consumed: readonly Uint8Array[]): readonly StoreOp[] {
+    const key = bookKey(book.peer.accountId, book.peer.deviceId)
+    if (!this.#before.has(key)) this.#before.set(key, this.#books.get(key))
+    this.#spent.push(...consumed)
+    this.#books.set(key, book)
     return this.#c.store.sessions.put(book.peer.accountId, book.peer.deviceId, encode(sessionBookCodec, book))
   }
 

@@ -232,3 +232,23 @@ test('a stream that does not answer pings is dropped; too many streams are refus
   assert.equal(live.socket.readyState, WebSocket.OPEN)
   live.socket.close()
 })
+
+test('AS-08 streams that show no token do not keep out those that do, and are few', async (t) => {
+  const h = await serve(t, { streamLimits: { ...STREAM_LIMITS, streamsMax: 1, pendingMax: 3 } })
+  const silent = Array.from({ length: 4 }, () => new WebSocket(`ws://127.0.0.1:${h.port}/api/v1/events`))
+  const closed = silent.map(async (socket) => (await once(socket, 'close'))[0] as number)
+  await Promise.all(silent.map(async (socket) => once(socket, 'open')))
+  const live = new Tail(h, 0)
+  await once(live.socket, 'open')
+  assert.deepEqual(
+    (await Promise.all(closed)).toSorted((a, b) => a - b),
+    [1013, 4401, 4401, 4401],
+  )
+  assert.equal(live.socket.readyState, WebSocket.OPEN)
+  const second = new WebSocket(`ws://127.0.0.1:${h.port}/api/v1/events`)
+  const refused = once(second, 'close')
+  await once(second, 'open')
+  second.send(JSON.stringify({ type: 'auth', token: h.token }))
+  assert.equal((await refused)[0], 1013)
+  live.socket.close()
+})

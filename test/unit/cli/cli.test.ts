@@ -283,6 +283,10 @@ test('what peers wrote cannot drive the terminal', async (t) => {
     assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
     assert.ok(!out.split('\n').some((line) => line.startsWith('fake line')))
   }
+  const { out, json } = await sotto(home, ['read', accountOf('e'), '--json'])
+  // oxlint-disable-next-line no-control-regex
+  assert.doesNotMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
+  assert.match((json['items'] as { text: string }[])[0]?.text ?? '', /\u009b31m\u202eb$/)
 })
 
 test('contacts: add by link or id, accept, rename, verify, accept a change, block, remove', async (t) => {

@@ -90,6 +90,19 @@ test('ID-27 a device certificate that is expired makes both cards void', async (
   assert.equal(verifyPrekeyCard(crypto, await prekeysOf(1, 50, { certificate: expired }), NOW_S), false)
 })
 
+test('E2-06 a sender’s card may have run out while its letter waited, by as much as a letter waits', async () => {
+  const over = prekeys.body.expiresAt
+  assert.equal(verifyPrekeyCard(crypto, prekeys, over - 1), true)
+  assert.equal(verifyPrekeyCard(crypto, prekeys, over), false)
+  assert.equal(verifyPrekeyCard(crypto, prekeys, over + 30 * DAY_S - 1, 30 * DAY_S), true)
+  assert.equal(verifyPrekeyCard(crypto, prekeys, over + 30 * DAY_S, 30 * DAY_S), false)
+  assert.equal(verifyPrekeyCard(crypto, prekeys, NOW_S - 601, 30 * DAY_S), false, 'no card of the future')
+  const brief = await certificateOf(1, 50, { expiresAt: NOW_S + DAY_S })
+  const certified = await prekeysOf(1, 50, { certificate: brief, expiresAt: NOW_S + DAY_S })
+  assert.equal(verifyPrekeyCard(crypto, certified, NOW_S + 2 * DAY_S), false)
+  assert.equal(verifyPrekeyCard(crypto, certified, NOW_S + 2 * DAY_S, 30 * DAY_S), true)
+})
+
 test('ID-12 dates: future, past, too long, backwards', async () => {
   const windows = [
     { issuedAt: NOW_S + 601, expiresAt: NOW_S + DAY_S },

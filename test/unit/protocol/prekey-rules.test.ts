@@ -33,5 +33,7 @@ test('PK-09 a prekey turns a week old and is replaced; its private half outlives
   assert.equal(rotationDue(0, PREKEY_ROTATION_MS), true)
   assert.equal(retentionOver(1, PREKEY_RETENTION_MS), false)
   assert.equal(retentionOver(1, 1 + PREKEY_RETENTION_MS), true)
+  assert.equal(rotationDue(PREKEY_ROTATION_MS, 0), true, 'made under a clock that was ahead')
+  assert.equal(rotationDue(3_600_000, 0), false, 'an hour is no reason')
   assert.ok(PREKEY_RETENTION_MS >= PREKEY_CARD_LIFE_S * 1_000 + LETTER_LIFE_MAX_MS)
 })

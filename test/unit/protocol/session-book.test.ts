@@ -20,11 +20,12 @@ import {
   sendingSession,
 } from '../../../src/protocol/session-book.ts'
 import type { BookChanged, BookEncrypted } from '../../../src/protocol/session-book.ts'
-import { accept, initiate } from '../../../src/protocol/session.ts'
+import { accept, decryptSession, initiate } from '../../../src/protocol/session.ts'
 import { ARCHIVED_SESSIONS_MAX, INITIALIZING_MS_MAX, KEPT_MS_MAX } from '../../../src/protocol/session-limits.ts'
 import { decode, encode } from '../../../src/wire/codec.ts'
 import { sessionBookCodec } from '../../../src/wire/session-state.ts'
 import type { SessionBook } from '../../../src/wire/session-state.ts'
+import { Eavesdropper } from './session-eavesdropper.ts'
 import { alice, bob, carol, contextOf, NOW, reasonOf, textOf } from './session-fixtures.ts'
 import type { TestDevice } from './session-fixtures.ts'
 
@@ -131,6 +132,36 @@ test('E2-41 a device that lost its state begins anew, and both use the new sessi
   )
 })
 
+test('E2-42 what was said before stays sealed to the session that follows a lost one', () => {
+  const [a, b] = couple(42)
+  b.receive(a.send('1'))
+  a.receive(b.send('2'))
+  const unread = [a.send('read by nobody'), b.send('read by nobody either')]
+  b.receive(a.send('3'))
+  const anew = new Owner(bob, alice, 44)
+  a.receive(anew.send('4'))
+  anew.receive(a.send('5'))
+  a.receive(anew.send('6'))
+  const states = [a.book.entries[0]?.state, anew.book.entries[0]?.state]
+  for (const state of states) {
+    assert.ok(state)
+    for (const packet of unread) {
+      assert.equal(
+        reasonOf(() => decryptSession(a.ctx, state, packet)),
+        'no-session',
+      )
+      for (const direction of ['fromVictim', 'toVictim'] as const) {
+        assert.equal(new Eavesdropper(state).read(packet, direction), undefined)
+      }
+    }
+  }
+  assert.equal(
+    reasonOf(() => anew.receive(unread[0] ?? new Uint8Array())),
+    'no-session',
+  )
+  assert.equal(a.receive(unread[1] ?? new Uint8Array()), 'read by nobody either', 'who kept the old state reads on')
+})
+
 test('a repeated initial message finds its session and makes no second one', () => {
   const [a, b] = couple(26)
   const packets = [a.send('1'), a.send('2'), a.send('3')]
@@ -215,6 +246,28 @@ test('E2-51 what nobody answers expires, archived sessions outlive their letters
   assert.equal(a.book.entries.length, 2)
   assert.equal(bookExpire(a.book, NOW + KEPT_MS_MAX).book.entries.length, 2)
   assert.equal(bookExpire(a.book, NOW + KEPT_MS_MAX + 1).book.entries.length, 1)
+})
+
+test('E2-24 E2-51 stored keys go after 30 days also where nothing arrives any more', () => {
+  const [a, b] = couple(40)
+  b.receive(a.send('1'))
+  a.receive(b.send('2'))
+  const lost = a.send('lost')
+  b.receive(a.send('3'))
+  const stored = (book: SessionBook): readonly Uint8Array[] =>
+    book.entries.flatMap(({ state }) => state.keys?.receiving?.skipped.map(({ key }) => key) ?? [])
+  const [key] = stored(b.book)
+  assert.ok(key)
+  assert.equal(stored(bookExpire(b.book, NOW + KEPT_MS_MAX).book).length, 1)
+  const expired = bookExpire(b.book, NOW + KEPT_MS_MAX + 1)
+  assert.equal(stored(expired.book).length, 0)
+  assert.ok(expired.consumed.some((secret) => equal(secret, key)))
+  b.book = expired.book
+  assert.equal(
+    reasonOf(() => b.receive(lost)),
+    'duplicate',
+  )
+  assert.equal(b.receive(a.send('4')), '4')
 })
 
 test('a book takes no session of another device, and none twice', () => {

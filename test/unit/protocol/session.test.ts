@@ -7,7 +7,7 @@ import { equal, toHex, utf8 } from '../../../src/lib/bytes.ts'
 import { IdentityChangedError, LimitError, UsageError, VerificationError } from '../../../src/lib/errors.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import { initialPrekeyIds, openInitial } from '../../../src/protocol/pqxdh.ts'
-import type { PrekeyBundle } from '../../../src/protocol/pqxdh.ts'
+import type { PrekeyBundle, PrekeySecrets } from '../../../src/protocol/pqxdh.ts'
 import {
   accept,
   acceptOpened,
@@ -58,6 +58,7 @@ import {
   verifyBundle,
   verifyCard,
 } from './session-fixtures.ts'
+import type { TestDevice } from './session-fixtures.ts'
 
 /** A provider that counts the Diffie-Hellman operations with a key. */
 function countingDh(): { crypto: CryptoProvider; with: (key: Uint8Array) => number; all: () => number } {
@@ -109,6 +110,30 @@ test('E2-05 E2-07 a one-time pair is used, reported, and needed: the last-resort
     reasonOf(() => accept(contextOf(4), bob.device, { signedPrekey }, last, verifyCard)),
     'stale',
   )
+})
+
+test('E2-07 F10 two who begin with the same prekeys both have a session; a one-time pair serves the first of them', () => {
+  const begin = (who: TestDevice, seed: number, oneTime?: typeof bob.oneTime): Side => {
+    const ctx = contextOf(seed)
+    return new Side(initiate(ctx, who.device, { card: bob.device.prekeyCard, oneTime }, verifyBundle).state, ctx)
+  }
+  const answer = (from: Side, secrets: PrekeySecrets, seed: number): void => {
+    const ctx = contextOf(seed)
+    const accepted = accept(ctx, bob.device, secrets, from.send('hello'), verifyCard)
+    const side = new Side(accepted.state, ctx)
+    assert.equal(from.receive(side.send('welcome')), 'welcome')
+    assert.equal(side.receive(from.send('thanks')), 'thanks')
+  }
+  answer(begin(alice, 200), bob.secrets, 202)
+  answer(begin(carol, 204), bob.secrets, 206)
+  // A holder that hands one pair out twice:
+  const late = begin(carol, 208, bob.oneTime)
+  answer(begin(alice, 210, bob.oneTime), bob.secretsWithOneTime, 212)
+  assert.equal(
+    reasonOf(() => accept(contextOf(214), bob.device, bob.secrets, late.send('hello'), verifyCard)),
+    'stale',
+  )
+  answer(begin(carol, 216), bob.secrets, 218)
 })
 
 test('E2-05 F30 garbage with a valid one-time id fails and reports no id to delete; the true message still opens', () => {

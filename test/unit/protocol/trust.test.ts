@@ -74,6 +74,13 @@ test('ID-12 a successor cannot be exchanged for another or taken back', async ()
   assert.equal(verdict(last, await after(last, { successor: undefined })), 'changed successor → suspend')
 })
 
+test('ID-12 an account that named its successor certifies no further device: its old key may be anybody’s', async () => {
+  const last = await after(first, { successor: await signSuccessor(crypto, seedsOf(2), idOf(1)) })
+  const two = await after(last, { devices: [...last.body.devices, await certificateOf(1, 51)] })
+  assert.equal(verdict(last, two), 'changed successor → suspend')
+  assert.equal(verdict(last, await after(last, { devices: [] })), 'newer → notice')
+})
+
 test('ID-15 a new device list is followed with a notice that says what changed', async () => {
   const two = await after(first, { devices: [await certificateOf(1, 50), await certificateOf(1, 51)] })
   const judged = judgeCard(crypto, first, two)

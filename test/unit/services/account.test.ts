@@ -26,7 +26,7 @@ import { withAccountKey } from '../../../src/services/account/account-key.ts'
 import { OwnCards } from '../../../src/services/account/cards.ts'
 import { createAccount } from '../../../src/services/account/create.ts'
 import { FormerAccounts } from '../../../src/services/account/former.ts'
-import { makeAccountCard } from '../../../src/services/account/make-cards.ts'
+import { certify, devicePublic, makeAccountCard, newDevice } from '../../../src/services/account/make-cards.ts'
 import type { AccountContext, CardNetwork, UnlockedAccount } from '../../../src/services/account/ports.ts'
 import { rotateAccount } from '../../../src/services/account/rotate.ts'
 import { loadAccount, Unlocker } from '../../../src/services/account/unlock.ts'
@@ -455,6 +455,38 @@ test('PK-09 prekeys change weekly; the old private halves stay for 60 days and a
   await cards.stop()
 })
 
+test('PK-09 a device that slept for long keeps no private half that no card or letter can want', async () => {
+  const { at, created, network, account, cards, store } = await running()
+  await cards.start()
+  const { signedPrekey, kemPrekey } = cards.current().card.body
+  await cards.stop()
+  await at.clock.advance(68 * DAY_MS)
+  const awake = cardsOf(at, created.vault, account, network)
+  await awake.cards.start()
+  await settle(async () => (await store.prekeys.signed.get(signedPrekey.id)) === undefined)
+  assert.equal(await store.prekeys.kem.get(kemPrekey.id), undefined)
+  await awake.cards.stop()
+})
+
+test('ID-01 a clock that was ahead once keeps no card from being put', async () => {
+  const { at, network, account, cards, store } = await running()
+  const own = (await store.accounts.own())!
+  await at.context.database.batch(store.accounts.put({ ...own, publishedAt: at.clock.now() + 365 * DAY_MS }))
+  await cards.start()
+  await settle(() => network.at(accountCardKey(crypto, account.accountId)) !== undefined)
+  await cards.stop()
+})
+
+test('SE-05 stopped cards give no prekey away and hold none', async () => {
+  const { cards } = await running()
+  await cards.start()
+  const { kemPrekeySeed } = cards.current()
+  assert.ok(kemPrekeySeed.some((byte) => byte !== 0))
+  await cards.stop()
+  assert.throws(() => cards.current(), LockedError)
+  assert.ok(kemPrekeySeed.every((byte) => byte === 0))
+})
+
 test('ID-12 a home brought back from a copy goes on above what the network remembers', async () => {
   const { at, network, account, cards } = await running()
   const copy = join(root, 'copy')
@@ -493,6 +525,25 @@ test('ID-12 a newer account card that lists this device is taken over', async ()
   assert.deepEqual((await store.accounts.own())!.card, newer)
   assert.ok(facts.includes('account:overtaken'))
   assert.deepEqual(network.at(accountCardKey(crypto, account.accountId))?.body, newer)
+})
+
+test('ID-12 a home that its account went on without signs no card any more', async () => {
+  const { at, created, network, cards, store } = await running()
+  const own = (await store.accounts.own())!
+  const seconds = Math.floor(nowS(at.clock))
+  const seeds = await accountSeeds(crypto, created.phrase)
+  const other = await certify(crypto, seeds, devicePublic(crypto, newDevice(systemRng)), seconds)
+  const newer = await makeAccountCard(crypto, seeds, { before: own.card, number: 2, devices: [other], nowS: seconds })
+  await network.publish({ kind: CARD_KIND.account, body: newer })
+  await cards.start()
+  await settle(async () => (await store.accounts.own())!.number === 2)
+  await cards.stop()
+  await at.clock.advance(35 * DAY_MS)
+  const { vault } = await new Unlocker(at.context).unlock(PASSPHRASE)
+  const after = (await new Accounts(at.context.database, vault).own())!
+  assert.deepEqual([after.number, after.card.body.number], [2, 1], 'a card of its own would suspend it everywhere')
+  const here = { vault, journal: journalOf(at) }
+  await assert.rejects(rotateAccount(at.context, here, { passphrase: PASSPHRASE }), ConflictError)
 })
 
 test('ID-12 rotation: the old account names the new one, both signed, and both cards are published', async () => {

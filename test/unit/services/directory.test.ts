@@ -254,6 +254,17 @@ test('ID-12 an older prekey card never replaces a newer one', async () => {
   assert.deepEqual((await stranger.directory.resolve(BOB, { refresh: true })).prekeys, [newer])
 })
 
+test('ID-15 prekeys of a listed device with other keys do not stay, whatever their number', async () => {
+  const certificate = await certificateOf(1, 50, { identityKey: new Uint8Array(32).fill(9) })
+  const foreign = await prekeysOf(1, 50, { certificate, number: 0xffff_ffff })
+  const device = { deviceId: BOBS_DEVICE, prekeys: foreign, prekeysAt: 1, grant: undefined, grantSent: 5 }
+  const { directory, bob, put } = world(contactOf({ pinned: first, devices: [device] }))
+  await put(first)
+  await put(prekeys)
+  assert.deepEqual((await directory.resolve(BOB)).prekeys, [prekeys])
+  assert.deepEqual(bob().devices, [{ ...device, prekeys, prekeysAt: NOW_S * 1_000 }])
+})
+
 test('ID-15 a changed device list is followed with a notice; what stays known of a device stays', async () => {
   const kept = { deviceId: BOBS_DEVICE, prekeys, prekeysAt: 1, grant: undefined, grantSent: 5 }
   const { directory, bob, facts, put } = world(contactOf({ pinned: first, devices: [kept] }))
@@ -320,6 +331,17 @@ test('ID-12 a stranger that was rotated is found under its old id', async () => 
   const { last, heir, heirPrekeys } = await rotated()
   for (const card of [last, heir, heirPrekeys]) await put(card)
   assert.deepEqual((await directory.resolve(BOB)).account, heir)
+})
+
+test('ID-12 a succession takes no stranger back to an older card', async () => {
+  const { directory, network, put } = world()
+  const { last, heir } = await rotated()
+  const newer = await cardOf(2, { devices: heir.body.devices, number: 2, previous: accountCardHash(crypto, heir) })
+  for (const card of [last, newer]) await put(card)
+  assert.deepEqual((await directory.resolve(idOf(2))).account, newer)
+  network.lies.set(toHex(accountCardKey(crypto, idOf(2))), { kind: CARD_KIND.account, body: heir })
+  assert.deepEqual((await directory.resolve(BOB)).account, newer)
+  assert.deepEqual((await directory.resolve(idOf(2))).account, newer)
 })
 
 test('ID-12 a forged succession, which the new account did not sign, is not followed', async () => {

@@ -283,7 +283,7 @@ test('MB-14 a cursor brings only what is new, and one of another boot brings eve
 })
 
 test('a long listing comes in pages', async () => {
-  await using h = await one({ laneLettersPerDay: 2_000, laneBytes: 2 ** 30 })
+  await using h = await one({ laneLettersPerDay: 2_000, laneBytes: 2 ** 30, laneRecords: 2_000 })
   const made = Array.from({ length: LISTED_MAX + 3 }, () => h.make({ sizeClass: 0 }))
   await Promise.all(made.map((each) => h.put(each)))
   await h.open()
@@ -417,13 +417,14 @@ test('an expired policy and one from the far future are refused', async () => {
 
 // --- quotas
 
-test('I4 MB-45 quotas hold at n and refuse n + 1: records and bytes of a mailbox, bytes of a lane, the disk', async () => {
+test('I4 MB-45 quotas hold at n and refuse n + 1: records and bytes of a mailbox, bytes and records of a lane, the disk', async () => {
   const cases: { quotas: Parameters<typeof Swarm.create>[1]; fits: number }[] = [
     { quotas: { mailboxRecords: 3 }, fits: 3 },
     { quotas: { mailboxBytes: 4 * SIZES[1] }, fits: 4 },
     { quotas: { laneBytes: 2 * SIZES[1] }, fits: 2 },
     { quotas: { laneLettersPerDay: 3 }, fits: 3 },
-    { quotas: { nodeBytes: 2 * SIZES[1] + 8_000 }, fits: 2 },
+    { quotas: { laneRecords: 3 }, fits: 3 },
+    { quotas: { nodeBytes: 4 * SIZES[1] }, fits: 2 },
   ]
   for (const { quotas, fits } of cases) {
     await using h = await one(quotas)

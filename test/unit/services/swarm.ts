@@ -217,6 +217,12 @@ export class Swarm {
     return { clock: this.clock, rng: this.rng, crypto, network, routing, peers, profile, log: silentLogger }
   }
 
+  /** How many listeners someone's rooms have at their network. */
+  listeners(name: string): number {
+    const network = this.#networks.get(name)
+    return (network?.listeners.size ?? 0) + (network?.pushListeners.size ?? 0)
+  }
+
   /** What a lying holder may send to someone at any time. */
   pushTo(name: string, peerId: string, address: Uint8Array, letter: Letter): void {
     this.#networks.get(name)?.pushed(peerId, address, letter)
@@ -248,11 +254,11 @@ export class MemoryBurials {
 type PushListener = Parameters<HolderNetwork['onPush']>[0]
 
 class MemoryNetwork implements HolderNetwork {
-  readonly listeners: ((peerId: string, connected: boolean) => void)[] = []
+  readonly listeners = new Set<(peerId: string, connected: boolean) => void>()
   readonly #swarm: Swarm
   readonly #name: string
   readonly #links = new Map<string, MemoryLink>()
-  readonly #push: PushListener[] = []
+  readonly pushListeners = new Set<PushListener>()
 
   constructor(swarm: Swarm, name: string) {
     this.#swarm = swarm
@@ -273,28 +279,33 @@ class MemoryNetwork implements HolderNetwork {
   }
 
   pushed(peerId: string, address: Uint8Array, letter: Letter): void {
-    for (const listener of this.#push) listener(peerId, address, letter)
+    for (const listener of this.pushListeners) listener(peerId, address, letter)
   }
 
-  onPush(listener: PushListener): void {
-    this.#push.push(listener)
+  onPush(listener: PushListener): () => void {
+    this.pushListeners.add(listener)
+    return () => this.pushListeners.delete(listener)
   }
 
-  onPeerChange(listener: (peerId: string, connected: boolean) => void): void {
-    this.listeners.push(listener)
+  onPeerChange(listener: (peerId: string, connected: boolean) => void): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
   }
 }
+
+/** Whoever serves at the other end of a link. */
+export type Serving = Pick<HolderNode, 'peerId' | 'up' | 'hangs' | 'seenFrames' | 'closers' | 'handle'>
 
 export class MemoryLink implements HolderLink {
   readonly peerId: string
   readonly challenge: Uint8Array
   readonly caller: HolderCaller
-  readonly #node: HolderNode
+  readonly #node: Serving
   #alive = true
   #next = 1
 
   constructor(
-    node: HolderNode,
+    node: Serving,
     name: string,
     challenge: Uint8Array,
     onPush: (address: Uint8Array, letter: Letter) => void,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openRows, readmes, REQUIRED, testsIn } from '../../support/rows.ts'
+import { namedTests, openRows, readmes, REQUIRED, testsIn } from '../../support/rows.ts'
 
 test('rows are read off the names of tests', () => {
   const name = (text: string): string => `test(${text}, () => {})`
@@ -16,6 +16,13 @@ test('rows are read off the names of tests', () => {
     { file: 'test/x.test.ts', name: 'F7 F12 seed …', rows: ['F7', 'F12'] },
     { file: 'test/x.test.ts', name: 'DT-09 a case', rows: ['DT-09'] },
   ])
+})
+
+test('the names made up here prove no row', () => {
+  assert.deepEqual(
+    namedTests().filter(({ file }) => file.endsWith('support/rows.test.ts')),
+    [],
+  )
 })
 
 test('a row that no test names is open', () => {

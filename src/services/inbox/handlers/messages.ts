@@ -1,6 +1,6 @@
 /** Handlers for what is shown: texts, kinds this version does not know, and receipts for what we sent. */
+import { toHex } from '../../../lib/bytes.ts'
 import { CONTENT_KIND } from '../../../wire/content.ts'
-import type { MessageStatus } from '../../../protocol/message-status.ts'
 import { CONTACT_STATE } from '../../../store/records.ts'
 import type { Contact } from '../../../store/records.ts'
 import type { Handled, Handler } from '../ports.ts'
@@ -16,10 +16,14 @@ export interface IncomingMessage {
 }
 export interface MessageParts {
   incomingOps(message: IncomingMessage): Promise<Handled>
-  advanceOps(contact: Uint8Array, ids: readonly Uint8Array[], status: MessageStatus): Promise<Handled>
 }
 export interface ReceiptParts {
-  deliveredOps(contact: Uint8Array, deviceId: Uint8Array, ids: readonly Uint8Array[]): Promise<Handled>
+  deliveredOps(
+    contact: Uint8Array,
+    deviceId: Uint8Array,
+    ids: readonly Uint8Array[],
+    status: 'delivered' | 'read',
+  ): Promise<Handled>
 }
 
 const NOTHING: Handled = { ops: [], facts: [] }
@@ -59,12 +63,14 @@ export function unsupportedHandler(messages: MessageParts): Handler {
 }
 
 /** Only the device's own word frees the outbox (protocol §4). */
-export function receiptHandler(outbox: ReceiptParts, messages: MessageParts): Handler {
+export function receiptHandler(outbox: ReceiptParts): Handler {
   return async ({ contact, deviceId, body }) => {
     if (!isOpen(contact) || body.kind !== CONTENT_KIND.receipt) return NOTHING
     const { delivered, read } = body.body
-    const settled = await outbox.deliveredOps(contact.accountId, deviceId, [...delivered, ...read])
-    const seen = await messages.advanceOps(contact.accountId, read, 'read')
-    return { ops: [...settled.ops, ...seen.ops], facts: [...settled.facts, ...seen.facts] }
+    const seen = new Set(read.map(toHex))
+    const taken = delivered.filter((id) => !seen.has(toHex(id)))
+    const settled = await outbox.deliveredOps(contact.accountId, deviceId, taken, 'delivered')
+    const further = await outbox.deliveredOps(contact.accountId, deviceId, read, 'read')
+    return { ops: [...settled.ops, ...further.ops], facts: [...settled.facts, ...further.facts] }
   }
 }
