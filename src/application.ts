@@ -39,6 +39,8 @@ import {
 const TOKEN_LIFE_MS = 7 * 24 * 3_600_000
 const NAME_BYTES_MAX = 64
 const INVITE_ADDRESSES_MAX = 4
+/** How long an invite waits for holders to take the policy that has its lane; without it the guest pays a stamp. */
+const INVITE_PUBLISH_MS = 3_000
 
 export class DaemonApplication implements Application {
   readonly #daemon: Daemon
@@ -117,7 +119,8 @@ export class DaemonApplication implements Application {
         facts: [],
         result: undefined,
       }))
-      rooms.policies.changed()
+      // Who is quick with the link is to find the lane open.
+      await rooms.policies.publishSoon(INVITE_PUBLISH_MS)
     }
     const addresses = base.host.addresses().slice(0, INVITE_ADDRESSES_MAX)
     return { link: encodeInvite({ version: 1, accountId: rooms.account.accountId, addresses, token }) }

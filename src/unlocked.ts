@@ -9,6 +9,7 @@ import { nameOf, NotFoundError, SottoError, VerificationError } from './lib/erro
 import type { DecryptReason } from './lib/errors.ts'
 import { Lifecycle } from './lib/lifecycle.ts'
 import type { Startable } from './lib/lifecycle.ts'
+import { accountId as accountIdOf } from './protocol/account-id.ts'
 import { epochsToRead } from './protocol/mailbox-rules.ts'
 import { WRITE_QUORUM } from './protocol/replicas.ts'
 import { prekeysFit } from './protocol/trust.ts'
@@ -49,6 +50,8 @@ const ADDRESSES_SETTING = 'announced-addresses'
 /** Contacts hear of our mailboxes anew after this long (protocol §4: a refresh each month). */
 const GRANT_REFRESH_MS = 30 * 24 * 3_600_000
 const HOUSEKEEPING_MS = 3_600_000
+/** How long `msg why` can tell the story of a message that is done. */
+const HISTORY_MS = 30 * 24 * 3_600_000
 /** Addresses settle after the start; what is announced before would be wrong at once. */
 const SETTLE_MS = 2_000
 const PUBLISH_MS = 30_000
@@ -192,6 +195,7 @@ export class Unlocked implements Startable {
     for (const bucket of ['sessions', 'signedPrekeys', 'kemPrekeys', 'oneTimePrekeys'] as const) {
       await this.#base.database.compact(bucketRange(bucket))
     }
+    await store.history.sweep(now - HISTORY_MS)
     await Promise.all([store.seen.sweep(now), store.sessions.seenInitials.sweep(now), store.events.sweep()])
     // Parts and tokens are read, then written: nothing may come in between.
     await journal.commit(async () => {
@@ -286,6 +290,7 @@ function build(
   const conversations = new Conversations({ store, journal, clock })
   const outbox = new Outbox({
     store: store.outbox,
+    history: store.history,
     journal,
     sessions,
     messages: conversations,
@@ -338,7 +343,7 @@ function build(
     handlers: {
       0: unsupportedHandler(conversations),
       [CONTENT_KIND.text]: textHandler(conversations),
-      [CONTENT_KIND.receipt]: receiptHandler(outbox),
+      [CONTENT_KIND.receipt]: receiptHandler(outbox, async (id, contact) => standsUnder(base, store, id, contact)),
       ...contactHandlers({
         store,
         clock,
@@ -423,9 +428,7 @@ async function mend(rooms: UnlockedRooms, { accountId }: Contact, reason: Decryp
     if (contact?.state !== CONTACT_STATE.accepted || contact.changed !== undefined) return NO_CHANGE
     const begun = contact.devices.flatMap((device) => restarted(rooms.sessions, contact, device))
     if (begun.length === 0) return NO_CHANGE
-    const resealed = await Promise.all(
-      begun.map(async ({ deviceId }) => rooms.outbox.resealOps(accountId, deviceId)),
-    )
+    const resealed = await Promise.all(begun.map(async ({ deviceId }) => rooms.outbox.resealOps(accountId, deviceId)))
     const granted = rooms.contacts.grantOps(contact)
     return {
       ops: [...begun.flatMap(({ ops }) => ops), ...resealed.flat(), ...granted.ops],
@@ -449,6 +452,15 @@ function restarted(
     if (error instanceof NotFoundError || error instanceof VerificationError) return []
     throw error
   }
+}
+
+/** A message that was written to an account stands there when its successor answers for it: the device is the same. */
+async function standsUnder(base: Base, store: Store, id: Uint8Array, { accountId }: Contact): Promise<Uint8Array> {
+  const message = await store.messages.get(id)
+  if (message === undefined || equal(message.contact, accountId)) return accountId
+  const successor = (await store.contacts.get(message.contact))?.pinned?.body.successor
+  const follows = successor !== undefined && equal(accountIdOf(base.crypto, successor.account), accountId)
+  return follows ? message.contact : accountId
 }
 
 /** An invite's token serves once: its lane is gone with the next policy. */

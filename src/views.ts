@@ -105,7 +105,7 @@ export function whyView(message: Message, items: readonly OutboxItem[]): WhyView
       deviceId: toHex(item.deviceId),
       path: pathName(item),
       attempts: item.attempts,
-      nextAttemptAt: iso(item.nextAt),
+      nextAttemptAt: isDone(item) ? null : iso(item.nextAt),
       expiresAt: iso(item.expiresAt),
       holders: item.receipts.map(({ holder, at }) => ({ peerId: holder, at: iso(at * 1_000) })),
       steps: item.trace.map(({ at, event, detail }) => ({ at: iso(at), event, detail })),
@@ -113,6 +113,9 @@ export function whyView(message: Message, items: readonly OutboxItem[]): WhyView
     summary: message.outgoing ? summaryOf(status, items) : 'This message came in; it is on this device.',
   }
 }
+
+/** An item whose story has ended: what was sent is no longer kept with it. */
+const isDone = (item: OutboxItem): boolean => item.content.length === 0
 
 /** What the outbox notes when an item cannot go, in words. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -126,8 +129,9 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 function summaryOf(status: MessageState, items: readonly OutboxItem[]): string {
-  const last = items[0]?.trace.at(-1)?.event ?? ''
-  const next = items[0] === undefined ? '' : ` Next look at ${iso(items[0].nextAt)}.`
+  const waiting = items.filter((item) => !isDone(item))
+  const last = waiting[0]?.trace.at(-1)?.event ?? ''
+  const next = waiting[0] === undefined ? '' : ` Next look at ${iso(waiting[0].nextAt)}.`
   switch (status) {
     case 'queued':
       return `Nothing is proved yet.${REASONS[last] === undefined ? '' : ` ${REASONS[last]}`}${next}`

@@ -26,6 +26,7 @@ export const BUCKET = {
   partsIndex: 19,
   receiptsDue: 20,
   burials: 21,
+  history: 22,
 
   held: 64,
   heldByAddress: 65,

@@ -9,6 +9,7 @@ import { Conversations } from './conversations.ts'
 import type { BatchOptions, Database, StoreOp } from './database.ts'
 import { Devices } from './devices.ts'
 import { Events } from './events.ts'
+import { History } from './history.ts'
 import { Messages } from './messages.ts'
 import { Outbox } from './outbox.ts'
 import { Parts } from './parts.ts'
@@ -39,6 +40,7 @@ export interface Store {
   readonly conversations: Conversations
   readonly messages: Messages
   readonly outbox: Outbox
+  readonly history: History
   readonly parts: Parts
   readonly receiptsDue: ReceiptsDue
   readonly burials: Burials
@@ -67,6 +69,7 @@ export async function openStore(database: Database, vault: Vault): Promise<Store
     conversations: new Conversations(database, vault),
     messages: new Messages(database, vault),
     outbox: await Outbox.open(database, vault),
+    history: new History(database, vault),
     parts: new Parts(database, vault),
     receiptsDue: new ReceiptsDue(database, vault),
     burials: new Burials(database, vault),

@@ -245,6 +245,11 @@ export class Person {
     await this.world.clock.quiet()
   }
 
+  async rotate(): Promise<void> {
+    await this.daemon.rotate(PASSPHRASE)
+    this.#known = this.id
+  }
+
   /** Ends in good order. */
   async stop(): Promise<void> {
     if (this.#daemon === undefined) return
@@ -391,7 +396,7 @@ export class Person {
       direct,
       routing,
       holderNetwork: network,
-      addresses: () => [`/memory/${this.name}`],
+      addresses: () => [],
       peers: () => [],
       dial: async () => this.peerId,
     } as unknown as Base['host']
@@ -490,9 +495,18 @@ export class World implements AsyncDisposable {
    * its disks is copied.
    */
   static async of(names: readonly string[], options: WorldOptions = {}): Promise<World> {
+    return World.#from(names, options, true)
+  }
+
+  /** The same of people who have not met. */
+  static async strangers(names: readonly string[], options: WorldOptions = {}): Promise<World> {
+    return World.#from(names, options, false)
+  }
+
+  static async #from(names: readonly string[], options: WorldOptions, friends: boolean): Promise<World> {
     const holders = options.holders ?? HOLDERS
-    const key = `${holders} ${names.join(' ')}`
-    const still = stills.get(key) ?? World.#still(names, holders)
+    const key = `${holders} ${friends} ${names.join(' ')}`
+    const still = stills.get(key) ?? World.#still(names, holders, friends)
     stills.set(key, still)
     const { path, now } = await still
     const world = new World(options, now)
@@ -505,14 +519,16 @@ export class World implements AsyncDisposable {
     }
     await world.clock.pass(1_000)
     world.sent.length = 0
+    world.letters.clear()
     return world
   }
 
-  static async #still(names: readonly string[], holders: number): Promise<Still> {
+  static async #still(names: readonly string[], holders: number, friends: boolean): Promise<Still> {
     const world = await World.create({ holders, seed: 77 })
     for (const name of names) await world.person(name)
     const people = world.people
-    for (const [i, a] of people.entries()) for (const b of people.slice(i + 1)) await world.befriend(a, b)
+    const pairs = people.flatMap((a, i) => people.slice(i + 1).map((b) => [a, b] as const))
+    for (const [a, b] of friends ? pairs : []) await world.befriend(a, b)
     for (const person of people) await person.stop()
     for (const holder of world.holders) await holder.stop()
     process.once('exit', () => {

@@ -271,12 +271,7 @@ export class Contacts {
     return this.#say(contact, CONTENT_KIND.contactRequest, contactRequestBodyCodec, body)
   }
 
-  #say<T>(
-    contact: Contact,
-    kind: number,
-    codec: Codec<T>,
-    body: T,
-  ): Said {
+  #say<T>(contact: Contact, kind: number, codec: Codec<T>, body: T): Said {
     const now = this.#c.clock.now()
     const { ops, added } = this.#c.outbox.enqueue({
       id: this.#c.rng.bytes(16),
@@ -334,6 +329,8 @@ function standingOf({ devices }: Contact): Contact['state'] {
 /** Devices (ids) that one card lists with other keys than the other, or not at all. */
 function devicesWithOtherKeys(before: AccountCard, after: AccountCard): readonly Uint8Array[] {
   const stays = (device: DeviceCertificate): boolean =>
-    after.body.devices.some(({ body }) => equal(body.deviceId, device.body.deviceId) && sameDeviceKeys(body, device.body))
+    after.body.devices.some(
+      ({ body }) => equal(body.deviceId, device.body.deviceId) && sameDeviceKeys(body, device.body),
+    )
   return before.body.devices.filter((device) => !stays(device)).map(({ body }) => body.deviceId)
 }

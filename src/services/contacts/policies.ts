@@ -38,6 +38,7 @@ export class Policies implements Startable {
   #running: Promise<void> | undefined
   #dirty = false
   #attempt = 0
+  #waiting: (() => void)[] = []
 
   constructor(components: PoliciesComponents) {
     this.#c = components
@@ -59,6 +60,18 @@ export class Policies implements Startable {
     this.#dirty = true
     this.#attempt = 0
     this.#after(GATHER_MS)
+  }
+
+  /** Publishes soon, and resolves when enough holders have it, or after `limitMs`. */
+  async publishSoon(limitMs: number): Promise<void> {
+    this.changed()
+    await new Promise<void>((resolve) => {
+      const cancel = this.#c.clock.after(limitMs, resolve)
+      this.#waiting.push(() => {
+        cancel()
+        resolve()
+      })
+    })
   }
 
   /** Tries now what waits for a retry. */
@@ -84,17 +97,20 @@ export class Policies implements Startable {
 
   async #round(): Promise<void> {
     this.#dirty = false
+    const waiting = this.#waiting.splice(0)
     try {
       const number = await this.#nextNumber()
       const plans = await this.#c.plans()
       const done = await Promise.all(plans.map(async (plan) => this.#c.publish(plan, number, this.#abort.signal)))
       if (done.every(Boolean)) {
         this.#attempt = 0
+        for (const resolve of waiting) resolve()
         return
       }
     } catch (error) {
       if (!this.#abort.signal.aborted) this.#c.log.warn('policies were not published', { error: nameOf(error) })
     }
+    this.#waiting.push(...waiting)
     this.#attempt++
     this.#dirty = true
   }

@@ -80,7 +80,12 @@ const lifeMs = (stamped: boolean, profile: { readonly epochMs: number }): number
 
 /** The same letter for holders that do not know our lane (any more): the stamp opens every box. */
 export function withoutLane(letter: Letter, nowMs: number, profile: { readonly epochMs: number }): Letter {
-  return { ...letter, kind: LETTER_KIND.stamp, lane: new Uint8Array(16), expiry: expiryHour(nowMs, lifeMs(true, profile)) }
+  return {
+    ...letter,
+    kind: LETTER_KIND.stamp,
+    lane: new Uint8Array(16),
+    expiry: expiryHour(nowMs, lifeMs(true, profile)),
+  }
 }
 
 /** Whether a letter made earlier can be put again: for the same box, and for an hour more at least. */

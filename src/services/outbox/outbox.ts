@@ -17,7 +17,7 @@ import type { Change, Fact, Follower, Journal } from '../events/journal.ts'
 import { compose } from './compose.ts'
 import type { Saying } from './compose.ts'
 import { DIRECT_WINDOW, OUTBOX_ITEMS_MAX } from './limits.ts'
-import type { OutboxMessages, OutboxSessions, OutboxStore } from './ports.ts'
+import type { OutboxHistory, OutboxMessages, OutboxSessions, OutboxStore } from './ports.ts'
 import { entryOf, OutboxQueue } from './queue.ts'
 import type { Entry, Lane } from './queue.ts'
 import { traced } from './trace.ts'
@@ -27,6 +27,8 @@ export type RunLane = (lane: Lane) => Promise<void>
 
 export interface OutboxComponents {
   readonly store: OutboxStore
+  /** Where the stories of settled items are kept, for `msg why`. */
+  readonly history: OutboxHistory
   readonly journal: Journal
   readonly sessions: OutboxSessions
   readonly messages: OutboxMessages
@@ -221,7 +223,10 @@ export class Outbox implements Startable, Follower {
         this.#forget(entry)
         ops.push(...this.#c.store.delete(entry.sequence))
         for (const deviceId of item === undefined ? [] : to) {
-          const moved = this.#bare({ ...(item as OutboxItem), sequence: this.#c.store.next(), deviceId }, 'other-device')
+          const moved = this.#bare(
+            { ...(item as OutboxItem), sequence: this.#c.store.next(), deviceId },
+            'other-device',
+          )
           this.#add(moved)
           ops.push(...this.#c.store.put(moved))
         }
@@ -249,11 +254,12 @@ export class Outbox implements Startable, Follower {
     return ops
   }
 
-  /** The items of a message, for `msg why`. */
+  /** The items of a message, done ones first, for `msg why`. */
   async itemsOf(messageId: Uint8Array, contact: Uint8Array): Promise<readonly OutboxItem[]> {
     const entries = this.queue.ofMessage(toHex(messageId), contact)
     const items = await Promise.all(entries.map(async ({ sequence }) => this.#c.store.get(sequence)))
-    return items.filter((item) => item !== undefined)
+    const told = await this.#c.history.of(messageId)
+    return [...told.filter((item) => equal(item.contact, contact)), ...items.filter((item) => item !== undefined)]
   }
 
   /**
@@ -285,7 +291,7 @@ export class Outbox implements Startable, Follower {
         ? { ops: [], facts: [] }
         : await this.#c.messages.advanceOps(item.contact, [item.messageId], status)
       return {
-        ops: [...this.#c.store.delete(entry.sequence), ...advanced.ops],
+        ops: [...this.#c.store.delete(entry.sequence), ...advanced.ops, ...this.#told(entry, item, status ?? 'done')],
         facts: advanced.facts,
         result: undefined,
       }
@@ -338,7 +344,13 @@ export class Outbox implements Startable, Follower {
     this.#forget(entry)
     const known =
       item?.sealed === undefined ? [] : await this.#c.sessions.acknowledge(entry.contact, entry.deviceId, item.sealed)
-    return [...this.#c.store.delete(entry.sequence), ...known]
+    return [...this.#c.store.delete(entry.sequence), ...known, ...this.#told(entry, item, 'delivered')]
+  }
+
+  /** What stays of an item that the user may ask about. */
+  #told(entry: Entry, item: OutboxItem | undefined, event: string): readonly StoreOp[] {
+    if (entry.quiet || item === undefined) return []
+    return this.#c.history.put(traced(item, this.#c.clock.now(), event))
   }
 
   #add(item: OutboxItem): void {

@@ -16,6 +16,11 @@ export interface OutboxStore {
   next(): number
 }
 
+export interface OutboxHistory {
+  put(item: OutboxItem): readonly StoreOp[]
+  of(messageId: Uint8Array): Promise<readonly OutboxItem[]>
+}
+
 export interface OutboxSessions {
   /**
    * Encrypts for a device inside a journal change: the ops hold the session's new state. Throws NotFoundError where the

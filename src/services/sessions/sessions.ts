@@ -7,13 +7,13 @@
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import { equal, toHex, wipe } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { DecryptError, NotFoundError } from '../../lib/errors.ts'
+import { DecryptError, IdentityChangedError, NotFoundError } from '../../lib/errors.ts'
 import type { Rng } from '../../lib/rng.ts'
 import { encode, tryDecode } from '../../wire/codec.ts'
 import { DEVICES_MAX } from '../../wire/card.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
 import { sessionBookCodec } from '../../wire/session-state.ts'
-import type { SessionBook } from '../../wire/session-state.ts'
+import type { BookEntry, SessionBook } from '../../wire/session-state.ts'
 import { verifyPrekeyCard } from '../../protocol/card-rules.ts'
 import { initialPrekeyIds } from '../../protocol/pqxdh.ts'
 import type { LocalDevice, PrekeySecrets, SessionContext } from '../../protocol/pqxdh.ts'
@@ -144,7 +144,7 @@ export class Sessions implements Follower {
   ): Promise<SealedContent> {
     const ctx = this.#context()
     const expired = bookExpire(this.#book(contact.accountId, device.deviceId), ctx.now)
-    const begun = needsSession(expired.book) ? this.#begin(ctx, expired.book, device) : expired.book
+    const begun = needsSession(this.#own(expired.book)) ? this.#begin(ctx, expired.book, device) : expired.book
     const { book, envelope, ref, consumed } = this.#encrypt(ctx, begun, content)
     const ops = this.#move(book, ...expired.consumed, ...consumed)
     return {
@@ -281,11 +281,19 @@ export class Sessions implements Follower {
 
   /** Seals in the session that sends; while a mended one waits for its answer, in that. */
   #encrypt(ctx: SessionContext, book: SessionBook, content: Uint8Array): BookEncrypted {
-    const [newest, ...others] = book.entries
+    if (isSuspended(book)) throw new IdentityChangedError('the identity of the peer changed')
+    const [newest] = book.entries
     const mends = newest !== undefined && newest.state.received === 0 && this.#mending.has(toHex(newest.state.id))
-    if (!mends || isSuspended(book)) return bookEncrypt(ctx, book, content)
-    const sealed = bookEncrypt(ctx, { ...book, entries: [newest] }, content)
-    return { ...sealed, book: { ...book, entries: [...sealed.book.entries, ...others] } }
+    const sealed = bookEncrypt(ctx, mends ? { ...book, entries: [newest] } : this.#own(book), content)
+    const after = (entry: BookEntry): BookEntry =>
+      sealed.book.entries.find(({ state }) => equal(state.id, entry.state.id)) ?? entry
+    return { ...sealed, book: { ...book, entries: book.entries.map(after) } }
+  }
+
+  /** Without the sessions of an account that this device had before: they only receive, for a session binds both accounts. */
+  #own(book: SessionBook): SessionBook {
+    const { accountId } = this.#c.local().prekeyCard.body.certificate.body
+    return { ...book, entries: book.entries.filter(({ state }) => equal(state.local.accountId, accountId)) }
   }
 
   #verify(card: PrekeyCard, lateSeconds = 0): boolean {

@@ -54,6 +54,7 @@ test('MB-13 E2-06 PR-06 who is away finds it later: queued, stored, delivered, e
   await bob.start()
   bob.online()
   await world.must(async () => (await bob.read(alice)).length === 1, 'bob reads')
+  await world.must(() => world.held === 5, 'the letter is deleted; one receipt waits for Alice')
   await world.clock.pass(10_000)
   await alice.start()
   alice.online()
@@ -172,12 +173,12 @@ test('PR-05 a read receipt that outruns the delivered one counts for both, and s
   assert.equal(alice.rooms.outbox.queue.size, 0)
 })
 
-test('PR-06 500 letters are answered by few receipts', async () => {
+test('PR-06 a heap of letters is answered by few receipts', async () => {
   const { world, alice, bob } = await pair()
   await using _ = world
   await bob.stop()
   const ids: string[] = []
-  for (let i = 0; i < 150; i++) ids.push(await alice.send(bob, `m${i}`))
+  for (let i = 0; i < 40; i++) ids.push(await alice.send(bob, `m${i}`))
   await world.must(async () => (await alice.status(ids.at(-1) ?? '')) === 'stored', 'all stored')
   await world.clock.pass(60_000)
   const before = world.letters.size
@@ -188,7 +189,7 @@ test('PR-06 500 letters are answered by few receipts', async () => {
   await world.must(async () => (await alice.status(ids.at(-1) ?? '')) === 'delivered', 'told')
   await world.clock.pass(30_000)
   for (const id of ids) assert.equal(await alice.status(id), 'delivered')
-  assert.ok(world.letters.size - before < 15, `${world.letters.size - before} letters told of ${ids.length}`)
+  assert.ok(world.letters.size - before < 6, `${world.letters.size - before} letters told of ${ids.length}`)
 })
 
 test('PR-06 a receipt that is lost is told again', async () => {
@@ -218,7 +219,10 @@ test('E2-56 PR-05 forged acknowledgements and receipts of others do not free the
   const [item] = await alice.rooms.outbox.itemsOf(Buffer.from(id, 'hex'), bob.known)
   assert.ok(item?.sealed)
   const wrong = { id: item.sealed.envelopeId, preimage: world.rng.bytes(16) }
-  world.inject(carol, alice, { kind: DIRECT_FRAME.acks, body: { acks: [wrong, { ...wrong, preimage: new Uint8Array(16) }] } })
+  world.inject(carol, alice, {
+    kind: DIRECT_FRAME.acks,
+    body: { acks: [wrong, { ...wrong, preimage: new Uint8Array(16) }] },
+  })
   const body = encode(receiptBodyCodec, { delivered: [Buffer.from(id, 'hex')], read: [Buffer.from(id, 'hex')] })
   await carol.say(alice, CONTENT_KIND.receipt, new Uint8Array(body))
   await world.clock.pass(20_000)

@@ -1,8 +1,10 @@
 /** Handlers for what is shown: texts, kinds this version does not know, and receipts for what we sent. */
 import { toHex } from '../../../lib/bytes.ts'
 import { CONTENT_KIND } from '../../../wire/content.ts'
+import type { StoreOp } from '../../../store/database.ts'
 import { CONTACT_STATE } from '../../../store/records.ts'
 import type { Contact } from '../../../store/records.ts'
+import type { Fact } from '../../events/journal.ts'
 import type { Handled, Handler } from '../ports.ts'
 
 /** A message to keep. */
@@ -62,15 +64,28 @@ export function unsupportedHandler(messages: MessageParts): Handler {
   }
 }
 
-/** Only the device's own word frees the outbox (protocol §4). */
-export function receiptHandler(outbox: ReceiptParts): Handler {
+/**
+ * Only the device's own word frees the outbox (protocol §4). `standsUnder` names the account that a message of ours was
+ * written to: the contact's own, or the one that it had before.
+ */
+export function receiptHandler(
+  outbox: ReceiptParts,
+  standsUnder: (messageId: Uint8Array, contact: Contact) => Promise<Uint8Array>,
+): Handler {
   return async ({ contact, deviceId, body }) => {
     if (!isOpen(contact) || body.kind !== CONTENT_KIND.receipt) return NOTHING
     const { delivered, read } = body.body
-    const seen = new Set(read.map(toHex))
-    const taken = delivered.filter((id) => !seen.has(toHex(id)))
-    const settled = await outbox.deliveredOps(contact.accountId, deviceId, taken, 'delivered')
-    const further = await outbox.deliveredOps(contact.accountId, deviceId, read, 'read')
-    return { ops: [...settled.ops, ...further.ops], facts: [...settled.facts, ...further.facts] }
+    const seen = new Map(read.map((id) => [toHex(id), id]))
+    const taken = new Map(delivered.filter((id) => !seen.has(toHex(id))).map((id) => [toHex(id), id]))
+    const ops: StoreOp[] = []
+    const facts: Fact[] = []
+    for (const [ids, status] of [[taken, 'delivered'] as const, [seen, 'read'] as const]) {
+      for (const id of ids.values()) {
+        const settled = await outbox.deliveredOps(await standsUnder(id, contact), deviceId, [id], status)
+        ops.push(...settled.ops)
+        facts.push(...settled.facts)
+      }
+    }
+    return { ops, facts }
   }
 }
