@@ -3,6 +3,7 @@ import { isPrivate } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { NetworkProfile } from '../lib/network-profile.ts'
+import { sourceNetwork } from '../protocol/replicas.ts'
 import { PEER_ADDRESSES_MAX } from '../wire/peer.ts'
 
 const ADDRESS_TEXT_MAX = 255
@@ -44,14 +45,27 @@ export function ipOf(address: Multiaddr): string | undefined {
   return first?.value
 }
 
-/** Whether the profile lets the address be announced, passed on and dialled. */
+/** Whether the profile lets the address be announced, passed on and dialled. A name may mean anything: it counts as private. */
 export function addressAllowed(address: Multiaddr, profile: Pick<NetworkProfile, 'privateAddresses'>): boolean {
-  return profile.privateAddresses || !isPrivate(address)
+  return profile.privateAddresses || isPublic(address)
+}
+
+/** Whether it begins with an IP of the open internet and holds no name. What we do not understand is not public. */
+function isPublic(address: Multiaddr): boolean {
+  try {
+    const components = address.getComponents()
+    const [first] = components
+    if (first?.value === undefined || (first.name !== 'ip4' && first.name !== 'ip6')) return false
+    if (components.some((component) => component.name.startsWith('dns'))) return false
+    return sourceNetwork(first.value) !== undefined && !isPrivate(address)
+  } catch {
+    return false
+  }
 }
 
 /** 0 public, 1 private, 2 loopback: loopback means something else on every machine. */
 function reach(address: Multiaddr): number {
-  if (!isPrivate(address)) return 0
+  if (isPublic(address)) return 0
   const ip = ipOf(address) ?? ''
   return ip.startsWith('127.') || ip === '::1' ? 2 : 1
 }

@@ -39,7 +39,8 @@ export interface FindDeps {
   readonly link: (peer: PeerRecord, signal: AbortSignal) => Promise<HolderLink>
   /** Keeps what an answer names, cleaned by the profile's rules. */
   readonly clean: (records: readonly PeerRecord[]) => readonly PeerRecord[]
-  readonly evict: (peerId: string) => void
+  /** It failed: once reached, or before that. */
+  readonly failed: (peer: PeerRecord, reached: boolean) => void
 }
 
 type State = 'unasked' | 'asked' | 'answered' | 'failed'
@@ -137,18 +138,20 @@ class Walk {
   }
 
   async #query(peer: PeerRecord): Promise<boolean> {
-    const { link, clean, evict, log, table } = this.#deps
+    const { link, clean, failed, log, table } = this.#deps
     const deadlineMs = table.isConnected(peer.id) ? QUERY_DEADLINE_MS : DIAL_AND_QUERY_DEADLINE_MS
+    let reached = false
     try {
       const signal = within(deadlineMs, this.#signal)
       const open = await link(peer, signal)
+      reached = true
       const response = await open.request({ kind: HOLDER_VERB.find, body: { target: this.#target } }, signal)
       for (const record of clean(response.closer)) this.#listRecord(record)
       return response.status === HOLDER_STATUS.ok
     } catch (error) {
       if (this.#signal.aborted) return false // our caller gave up: says nothing about the peer
       log.debug('a peer did not answer', { error: nameOf(error), text: messageOf(error) })
-      evict(peer.id)
+      failed(peer, reached)
       return false
     }
   }

@@ -216,16 +216,19 @@ export class FrameWriter {
   readonly #clock: Clock
   readonly #queue: Uint8Array[] = []
   readonly #waiting: Pending[] = []
+  readonly #onRoom: () => void
   #bytes = 0
   #scheduled = false
   #blocked = false
   #cancelStall: (() => void) | undefined
   #ended = false
 
-  constructor(stream: Stream, limits: ProtocolLimits, clock: Clock) {
+  /** @param onRoom called whenever less may wait than before */
+  constructor(stream: Stream, limits: ProtocolLimits, clock: Clock, onRoom: () => void = () => {}) {
     this.#stream = stream
     this.#limits = limits
     this.#clock = clock
+    this.#onRoom = onRoom
     stream.addEventListener('drain', () => {
       this.#onDrain()
     })
@@ -233,6 +236,13 @@ export class FrameWriter {
       this.#end()
     })
     if (stream.status !== 'open') this.#end()
+  }
+
+  /** Bytes given to us that the peer's window has not taken yet. */
+  get backlogBytes(): number {
+    if (this.#ended) return 0
+    const waitingBytes = this.#waiting.reduce((sum, { frame }) => sum + frame.length, 0)
+    return this.#bytes + waitingBytes + this.#stream.writeBufferLength
   }
 
   /** Queues the frame if there is room; false where there is none or the stream is gone. */
@@ -293,17 +303,24 @@ export class FrameWriter {
     }
     if (this.#blocked) this.#armStall()
     this.#admit()
+    this.#onRoom()
   }
 
   #admit(): void {
     while (this.#waiting[0] !== undefined && this.#accept(this.#waiting[0].frame)) this.#waiting.shift()?.resolve()
   }
 
+  /** The stream itself sends on a turn later. What it still holds after that has to leave first, or it would grow. */
   #onDrain(): void {
-    this.#blocked = false
-    this.#cancelStall?.()
-    this.#flush()
-    this.#admit()
+    queueMicrotask(() => {
+      if (this.#ended) return
+      this.#blocked = this.#stream.writeBufferLength > 0
+      if (this.#blocked) this.#armStall()
+      else this.#cancelStall?.()
+      this.#flush()
+      this.#admit()
+      this.#onRoom()
+    })
   }
 
   #armStall(): void {
@@ -320,6 +337,7 @@ export class FrameWriter {
     this.#cancelStall?.()
     this.#queue.length = 0
     for (const pending of this.#waiting.splice(0)) pending.reject(gone())
+    this.#onRoom()
   }
 }
 

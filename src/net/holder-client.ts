@@ -16,7 +16,7 @@ export interface HolderClientHooks {
   /** The peer answered: it lives, and it named peers nearer to what was asked. */
   readonly onAnswer: (peerId: string, response: HolderResponse) => void
   /** It could not be reached, does not speak the protocol, or froze. */
-  readonly onFailure: (peerId: string) => void
+  readonly onFailure: (peer: PeerRecord) => void
 }
 
 export class HolderClient {
@@ -68,7 +68,7 @@ export class HolderClient {
     try {
       return await opening
     } catch (error) {
-      this.#hooks.onFailure(peer.id)
+      this.#hooks.onFailure(peer)
       throw error
     } finally {
       this.#opening.delete(peer.id)

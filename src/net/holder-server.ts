@@ -9,19 +9,27 @@ import { Reader, encode, tryDecode } from '../wire/codec.ts'
 import {
   ANSWER_KIND,
   HOLDER_FRAME,
+  HOLDER_FRAME_BYTES_MAX,
   HOLDER_STATUS,
+  HOLDER_VERB,
   holderClientFrameCodec,
   holderServerFrameCodec,
 } from '../wire/holder.ts'
 import type { HolderClientFrame, HolderResponse, HolderServerFrame, HolderStatus } from '../wire/holder.ts'
 import type { Letter } from '../wire/letter.ts'
 import { ipOf } from './addresses.ts'
+import { AnswerBudget } from './answer-budget.ts'
+import type { Backlogged } from './answer-budget.ts'
 import { FrameReader, FrameWriter } from './framing.ts'
 import type { HolderCaller, HolderHandler } from './ports.ts'
-import { HOLDER_REQUESTS_IN_FLIGHT_MAX, HOLDER_STREAMS_MAX } from './protocols.ts'
+import { HOLDER_BACKLOG_BYTES_MAX, HOLDER_REQUESTS_IN_FLIGHT_MAX, HOLDER_STREAMS_MAX } from './protocols.ts'
 import type { ProtocolLimits } from './protocols.ts'
 
 const CHALLENGE_BYTES = 32
+/** What an answer is taken to cost while it is not there yet: a GET as much as there can be, others as is usual. */
+const GET_RESERVE_BYTES = HOLDER_FRAME_BYTES_MAX
+const READ_RESERVE_BYTES = 64 * 1_024
+const OTHER_RESERVE_BYTES = 8 * 1_024
 
 /** What peers did that they should not have. */
 export interface HolderServerCounters {
@@ -35,6 +43,8 @@ export interface HolderServerInit {
   readonly rng: Rng
   readonly log: Logger
   readonly handler: HolderHandler
+  /** Answers that may wait unsent over all streams. */
+  readonly answersBytesMax: number
 }
 
 export class HolderServer {
@@ -42,10 +52,12 @@ export class HolderServer {
   readonly #init: HolderServerInit
   readonly #rate: RateLimiter
   readonly #sessions = new Set<Session>()
+  readonly #budget: AnswerBudget
 
   constructor(init: HolderServerInit) {
     this.#init = init
     this.#rate = new RateLimiter(init.limits.rate, init.clock)
+    this.#budget = new AnswerBudget(init.answersBytesMax)
   }
 
   /** Serves one stream until it ends. Never throws. */
@@ -54,10 +66,12 @@ export class HolderServer {
       stream.abort(new LimitError('too many holder streams'))
       return
     }
-    const session = new Session(stream, connection, this.#init, this.#rate, this.counters)
+    const shared = { init: this.#init, rate: this.#rate, counters: this.counters, budget: this.#budget }
+    const session = new Session(stream, connection, shared)
     this.#sessions.add(session)
     await session.run()
     this.#sessions.delete(session)
+    this.#budget.drop(session)
   }
 
   stop(): void {
@@ -65,7 +79,14 @@ export class HolderServer {
   }
 }
 
-class Session implements HolderCaller {
+interface Shared {
+  readonly init: HolderServerInit
+  readonly rate: RateLimiter
+  readonly counters: HolderServerCounters
+  readonly budget: AnswerBudget
+}
+
+class Session implements HolderCaller, Backlogged {
   readonly peerId: string
   readonly ip: string | undefined
   readonly challenge: Uint8Array
@@ -74,20 +95,16 @@ class Session implements HolderCaller {
   readonly #init: HolderServerInit
   readonly #rate: RateLimiter
   readonly #counters: HolderServerCounters
+  readonly #budget: AnswerBudget
   readonly #reader: FrameReader
   readonly #writer: FrameWriter
   readonly #closeActions: (() => void)[] = []
   #closed = false
   #inFlight = 0
+  #reservedBytes = 0
   #wake: (() => void) | undefined
 
-  constructor(
-    stream: Stream,
-    connection: Connection,
-    init: HolderServerInit,
-    rate: RateLimiter,
-    counters: HolderServerCounters,
-  ) {
+  constructor(stream: Stream, connection: Connection, { init, rate, counters, budget }: Shared) {
     this.peerId = connection.remotePeer.toString()
     this.ip = ipOf(connection.remoteAddr)
     this.challenge = init.rng.bytes(CHALLENGE_BYTES)
@@ -95,12 +112,17 @@ class Session implements HolderCaller {
     this.#init = init
     this.#rate = rate
     this.#counters = counters
+    this.#budget = budget
     this.#reader = new FrameReader(stream, init.limits, init.clock, true)
-    this.#writer = new FrameWriter(stream, init.limits, init.clock)
+    this.#writer = new FrameWriter(stream, init.limits, init.clock, () => this.#wake?.())
+  }
+
+  get backlogBytes(): number {
+    return this.#writer.backlogBytes
   }
 
   push(address: Uint8Array, letter: Letter): boolean {
-    return !this.#closed && this.#writer.tryWrite(encodeFrame({ kind: HOLDER_FRAME.push, body: { address, letter } }))
+    return !this.#closed && this.#tryWrite({ kind: HOLDER_FRAME.push, body: { address, letter } })
   }
 
   onClose(action: () => void): void {
@@ -113,7 +135,7 @@ class Session implements HolderCaller {
       await this.#write({ kind: HOLDER_FRAME.hello, body: { challenge: this.challenge } })
       for (let frame = await this.#reader.next(); frame !== undefined; frame = await this.#reader.next()) {
         this.#take(frame)
-        if (this.#inFlight >= HOLDER_REQUESTS_IN_FLIGHT_MAX) await this.#room()
+        await this.#room()
       }
       this.close(new NetworkError('the caller ended the stream'))
     } catch (error) {
@@ -141,7 +163,6 @@ class Session implements HolderCaller {
       this.#counters.malformed++
       throw new CodecError('malformed frame')
     }
-    this.#inFlight++
     void this.#answer(message)
   }
 
@@ -149,19 +170,26 @@ class Session implements HolderCaller {
   #refuseUnread(frame: Uint8Array): void {
     const id = new Reader(frame).uint(4)
     const response = emptyResponse(HOLDER_STATUS.rate)
-    if (!this.#writer.tryWrite(encodeFrame({ kind: HOLDER_FRAME.answer, body: { id, response } }))) {
+    if (!this.#tryWrite({ kind: HOLDER_FRAME.answer, body: { id, response } })) {
       throw new LimitError('requests come faster than answers are read')
     }
   }
 
   async #answer(message: HolderClientFrame): Promise<void> {
+    const reserveBytes = reserveOf(message)
+    this.#inFlight++
+    this.#reservedBytes += reserveBytes
+    let owedBytes = reserveBytes
     try {
       const response = await this.#handle(message)
+      this.#reservedBytes -= reserveBytes
+      owedBytes = 0
       await this.#write({ kind: HOLDER_FRAME.answer, body: { id: message.id, response } })
     } catch (error) {
       this.close(error as Error)
     } finally {
       this.#inFlight--
+      this.#reservedBytes -= owedBytes
       this.#wake?.()
     }
   }
@@ -176,16 +204,34 @@ class Session implements HolderCaller {
   }
 
   async #write(frame: HolderServerFrame): Promise<void> {
-    await this.#writer.write(encodeFrame(frame))
+    const bytes = encodeFrame(frame)
+    await this.#budget.run(this, async () => this.#writer.write(bytes))
   }
 
+  #tryWrite(frame: HolderServerFrame): boolean {
+    const bytes = encodeFrame(frame)
+    return this.#budget.run(this, () => this.#writer.tryWrite(bytes))
+  }
+
+  #busy(): boolean {
+    const waitingBytes = this.backlogBytes + this.#reservedBytes
+    return this.#inFlight >= HOLDER_REQUESTS_IN_FLIGHT_MAX || waitingBytes >= HOLDER_BACKLOG_BYTES_MAX
+  }
+
+  /** While too much is under way or unread, the next request stays unread. */
   async #room(): Promise<void> {
-    while (this.#inFlight >= HOLDER_REQUESTS_IN_FLIGHT_MAX && !this.#closed) {
+    while (this.#busy() && !this.#closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
   }
+}
+
+function reserveOf({ request }: HolderClientFrame): number {
+  if (request.kind === HOLDER_VERB.get) return GET_RESERVE_BYTES
+  const reads = request.kind === HOLDER_VERB.getCard || request.kind === HOLDER_VERB.list
+  return reads ? READ_RESERVE_BYTES : OTHER_RESERVE_BYTES
 }
 
 function encodeFrame(frame: HolderServerFrame): Uint8Array {

@@ -19,6 +19,7 @@ import { Keeper } from './keeper.ts'
 import { clearLeftovers, createNode } from './libp2p-node.ts'
 import type { Encrypter, Node } from './libp2p-node.ts'
 import { LiveTable } from './live-table.ts'
+import { NodeEvents } from './node-events.ts'
 import { noiseLink } from './noise-link.ts'
 import { PeerCache, REMEMBERED_PEERS_MAX } from './peer-cache.ts'
 import { parsePeerId, positions } from './peer-id.ts'
@@ -32,7 +33,7 @@ import type {
   PeerSigner,
   Routing,
 } from './ports.ts'
-import { protocolsOf } from './protocols.ts'
+import { HOLDER_ANSWERS_BYTES_MAX, protocolsOf } from './protocols.ts'
 import type { Protocols } from './protocols.ts'
 import { PeerRouting } from './routing.ts'
 import { networkError, orAborted, within } from './signals.ts'
@@ -91,6 +92,7 @@ export class Host implements Startable {
   readonly #janitor: Janitor
   readonly #bootstrap: Bootstrap
   readonly #keeper: Keeper
+  readonly #events: NodeEvents
   readonly #peerListeners = new Set<PeerListener>()
   #server: HolderServer | undefined
   #ownAddresses: readonly string[] | undefined
@@ -129,8 +131,8 @@ export class Host implements Startable {
         this.#table.seen(peerId, [], true)
         this.routing.learn(peerId, response.closer)
       },
-      onFailure: (peerId) => {
-        if (this.#running) this.#table.evict(peerId)
+      onFailure: (peer) => {
+        if (this.#running) this.#table.unreachable(peer)
       },
     })
     this.#streams = new DirectStreams({ dialer: this.#dialer, limits: protocols.direct, clock, log })
@@ -142,7 +144,7 @@ export class Host implements Startable {
       profile,
       clock,
       log,
-      link: async (peer, signal) => this.#client.link(peer, signal),
+      link: async (peer, signal) => this.#client.link(this.#table.withKnown(peer), signal),
     })
     this.holderNetwork = this.#holderNetwork()
     this.direct = this.#directNetwork()
@@ -150,17 +152,26 @@ export class Host implements Startable {
     this.#janitor = this.#makeJanitor()
     this.#bootstrap = this.#makeBootstrap()
     this.#keeper = this.#makeKeeper()
+    this.#events = new NodeEvents(node, log, {
+      connect: (peer) => this.#tell(peer.toString(), true),
+      disconnect: (peer) => this.#onDisconnect(peer),
+      identify: (result) => this.#onIdentify(result),
+      selfUpdate: () => (this.#ownAddresses = undefined),
+    })
   }
 
   /** Listens, joins in the background, speaks. Throws {@link NetworkError} where none of the addresses can be listened on. */
   async start(): Promise<void> {
     await this.#cache.load()
-    this.#node.addEventListener('peer:connect', this.#onConnect)
-    this.#node.addEventListener('peer:disconnect', this.#onDisconnect)
-    this.#node.addEventListener('peer:identify', this.#onIdentify)
-    this.#node.addEventListener('self:peer:update', this.#onSelfUpdate)
-    await this.#serveDirect()
-    await this.#node.start()
+    this.#events.attach()
+    try {
+      await this.#serveDirect()
+      await this.#node.start()
+    } catch (error) {
+      await this.#stopNode()
+      await this.#node.unhandle(this.#protocols.direct.id)
+      throw error
+    }
     this.#running = true
     if (this.#init.listen.length > 0 && this.#node.getMultiaddrs().length === 0) {
       await this.stop()
@@ -187,8 +198,7 @@ export class Host implements Startable {
   /** Where others may dial us, whole multiaddrs, the farthest reaching first. */
   addresses(): readonly string[] {
     if (this.#ownAddresses === undefined) {
-      const all = this.#node.getMultiaddrs().map(String)
-      this.#ownAddresses = keepAddresses(all, this.peerId, this.#init.profile)
+      this.#ownAddresses = keepAddresses(this.listening(), this.peerId, this.#init.profile)
     }
     return this.#ownAddresses
   }
@@ -225,7 +235,8 @@ export class Host implements Startable {
     }
     if (handler === undefined) return
     const { clock, rng, log } = this.#init
-    const server = new HolderServer({ limits: this.#protocols.holder, clock, rng, log, handler })
+    const limits = { limits: this.#protocols.holder, answersBytesMax: HOLDER_ANSWERS_BYTES_MAX }
+    const server = new HolderServer({ ...limits, clock, rng, log, handler })
     this.#server = server
     await this.#node.handle(id, async (stream, connection) => server.serve(stream, connection), {
       maxInboundStreams: inboundStreamsMax,
@@ -252,7 +263,7 @@ export class Host implements Startable {
 
   #holderNetwork(): HolderNetwork {
     return {
-      link: async (peer, signal) => this.#client.link(this.#withKnown(peer), signal),
+      link: async (peer, signal) => this.#client.link(this.#table.withKnown(peer), signal),
       onPush: (listener) => this.#client.onPush(listener),
       onPeerChange: (listener) => {
         this.#peerListeners.add(listener)
@@ -265,7 +276,7 @@ export class Host implements Startable {
 
   #directNetwork(): DirectNetwork {
     return {
-      send: async (peer, frame, signal) => this.#streams.send(this.#withKnown(peer), frame, signal),
+      send: async (peer, frame, signal) => this.#streams.send(this.#table.withKnown(peer), frame, signal),
       connected: (peerId) => this.#streams.connected(peerId),
       onFrame: (listener) => {
         this.#streams.onFrame(listener)
@@ -273,18 +284,10 @@ export class Host implements Startable {
     }
   }
 
-  /** A record without addresses may still be of someone we know. */
-  #withKnown<T extends { readonly id: string; readonly addresses: readonly string[] }>(peer: T): T {
-    if (peer.addresses.length > 0) return peer
-    return { ...peer, addresses: this.#table.record(peer.id)?.addresses ?? [] }
-  }
-
   async #serveDirect(): Promise<void> {
-    const { id, inboundStreamsMax, outboundStreamsMax } = this.#protocols.direct
-    await this.#node.handle(id, async (stream, connection) => this.#streams.serve(stream, connection), {
-      maxInboundStreams: inboundStreamsMax,
-      maxOutboundStreams: outboundStreamsMax,
-    })
+    const { id, inboundStreamsMax: maxInboundStreams, outboundStreamsMax: maxOutboundStreams } = this.#protocols.direct
+    const limits = { maxInboundStreams, maxOutboundStreams }
+    await this.#node.handle(id, async (stream, connection) => this.#streams.serve(stream, connection), limits)
   }
 
   #makeJanitor(): Janitor {
@@ -347,10 +350,7 @@ export class Host implements Startable {
   }
 
   async #stopNode(): Promise<void> {
-    this.#node.removeEventListener('peer:connect', this.#onConnect)
-    this.#node.removeEventListener('peer:disconnect', this.#onDisconnect)
-    this.#node.removeEventListener('peer:identify', this.#onIdentify)
-    this.#node.removeEventListener('self:peer:update', this.#onSelfUpdate)
+    this.#events.detach()
     try {
       await orAborted(Promise.resolve(this.#node.stop()), within(STOP_DEADLINE_MS))
     } catch (error) {
@@ -360,20 +360,24 @@ export class Host implements Startable {
     clearLeftovers(this.#node)
   }
 
-  readonly #onConnect = (event: CustomEvent<PeerId>): void => {
-    for (const listener of this.#peerListeners) listener(event.detail.toString(), true)
+  /** One listener of the floor above that throws does not keep the others from hearing. */
+  #tell(peerId: string, connected: boolean): void {
+    for (const listener of this.#peerListeners) {
+      this.#events.guard('a peer listener', () => {
+        listener(peerId, connected)
+      })
+    }
   }
 
-  readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
-    const id = event.detail.toString()
+  #onDisconnect(peer: PeerId): void {
+    const id = peer.toString()
     this.#table.disconnected(id)
     if (this.#node.getConnections().length === 0) this.#bootstrap.nudge()
-    for (const listener of this.#peerListeners) listener(id, false)
+    this.#tell(id, false)
   }
 
   /** What a peer says of itself, over a link that proves it is itself: the only source of addresses that is believed. */
-  readonly #onIdentify = (event: CustomEvent<IdentifyResult>): void => {
-    const { peerId, protocols, signedPeerRecord, listenAddrs, connection } = event.detail
+  #onIdentify({ peerId, protocols, signedPeerRecord, listenAddrs, connection }: IdentifyResult): void {
     const id = peerId.toString()
     if (!protocols.includes(this.#protocols.holder.id)) {
       this.#table.remove(id)
@@ -386,10 +390,6 @@ export class Host implements Startable {
     this.#table.seen(id, addresses, this.#dialer.existing(id) !== undefined)
     this.#cache.remember({ id, addresses })
     if (isNew) this.#keeper.nudge()
-  }
-
-  readonly #onSelfUpdate = (): void => {
-    this.#ownAddresses = undefined
   }
 }
 

@@ -3,8 +3,8 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify, identifyPush } from '@libp2p/identify'
 import type { Identify, IdentifyPush } from '@libp2p/identify'
 import { FaultTolerance } from '@libp2p/interface'
-import type { Ed25519PrivateKey, Libp2p } from '@libp2p/interface'
-import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
+import type { Connection, Ed25519PrivateKey, Libp2p } from '@libp2p/interface'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import type { Ping } from '@libp2p/ping'
@@ -13,7 +13,8 @@ import { createLibp2p } from 'libp2p'
 import type { Libp2pOptions } from 'libp2p'
 import type { NetworkProfile } from '../lib/network-profile.ts'
 import { VerificationError } from '../lib/errors.ts'
-import { addressAllowed, withoutPeer } from './addresses.ts'
+import { addressAllowed } from './addresses.ts'
+import { connectionGater } from './gater.ts'
 import { PeerDatastore } from './peer-datastore.ts'
 import { ADDRESS_DIAL_DEADLINE_MS, CONNECTIONS_MAX, DIAL_DEADLINE_MS } from './protocols.ts'
 
@@ -40,7 +41,9 @@ export interface NodeInit {
 
 /** A node that is not started yet. */
 export async function createNode(init: NodeInit): Promise<Node> {
-  return createLibp2p<NodeServices>({
+  let made: Node | undefined
+  const open = (): readonly Connection[] => made?.getConnections() ?? []
+  made = await createLibp2p<NodeServices>({
     start: false,
     privateKey: init.privateKey,
     nodeInfo: { name: 'sotto', version: '1', userAgent: 'sotto/1' }, // the same for all: versions single people out
@@ -60,7 +63,7 @@ export async function createNode(init: NodeInit): Promise<Node> {
     // the default (10 s, 5 s) aborts busy healthy connections, and without aborting a frozen peer stays for ever
     connectionMonitor: { pingInterval: 30_000, pingTimeout: { minTimeout: 20_000 } },
     peerStore: { maxAddressAge: 7 * DAY_MS, maxPeerAge: 30 * DAY_MS },
-    connectionGater: gater(init),
+    connectionGater: connectionGater(init.profile, init.trustedAddresses, open),
     services: {
       identify: identify(),
       identifyPush: identifyPush(), // tells others when the holder role comes or goes
@@ -68,6 +71,7 @@ export async function createNode(init: NodeInit): Promise<Node> {
       dht: routingTable(init),
     },
   })
+  return made
 }
 
 /** A paused stream may be sent its whole window, and above the read buffer it is reset: so the one is below the other. */
@@ -90,7 +94,9 @@ function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
     alpha: 3,
     disjointPaths: 2,
     kBucketSize: 20,
-    peerInfoMapper: init.profile.privateAddresses ? passthroughMapper : removePrivateAddressesMapper,
+    peerInfoMapper: init.profile.privateAddresses
+      ? passthroughMapper
+      : (peer) => ({ ...peer, multiaddrs: peer.multiaddrs.filter((address) => addressAllowed(address, init.profile)) }),
     networkDialTimeout: { minTimeout: 2_000, maxTimeout: 6_000 },
     validators: { pk: refuse },
     selectors: { pk: () => 0 },
@@ -98,15 +104,6 @@ function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
     querySelfInterval: 600_000,
     maxInboundStreams: 16,
   })
-}
-
-/** Strangers name addresses; on a public network none of them makes us knock on a private door. */
-function gater(init: NodeInit): NonNullable<Libp2pOptions['connectionGater']> {
-  return {
-    denyDialMultiaddr: (address) =>
-      !addressAllowed(address, init.profile) && !init.trustedAddresses.has(withoutPeer(address.toString())),
-    filterMultiaddrForPeer: (_peer, address) => addressAllowed(address, init.profile),
-  }
 }
 
 interface Debounced {

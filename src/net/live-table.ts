@@ -25,6 +25,11 @@ interface Entry {
   seenAtMs: number
 }
 
+interface Candidate extends Contact {
+  /** The addresses are its own word, of the time when it was live. */
+  readonly own?: true
+}
+
 /** A peer under consideration: nearest first is by its position. */
 export interface Contact {
   readonly record: PeerRecord
@@ -37,7 +42,7 @@ export class LiveTable {
   readonly #positionOf: PositionOf
   readonly #clock: Clock
   readonly #live = new Map<string, Entry>()
-  readonly #candidates: ExpiringMap<string, Contact>
+  readonly #candidates: ExpiringMap<string, Candidate>
   readonly #candidateIds = new Set<string>()
   readonly #failed: ExpiringMap<string, true>
 
@@ -96,7 +101,19 @@ export class LiveTable {
     this.#dropCandidate(id)
     this.#failed.set(id, true)
     if (entry === undefined || entry.addresses.length === 0) return
-    this.#addCandidate({ record: { id, addresses: entry.addresses }, position: entry.position })
+    this.#addCandidate({ record: { id, addresses: entry.addresses }, position: entry.position, own: true })
+  }
+
+  /** It could not be reached at these addresses. Says nothing about an unconnected peer whose own were not all tried. */
+  unreachable({ id, addresses }: PeerRecord): void {
+    if (!this.isConnected(id) && !this.#own(id).every((own) => addresses.includes(own))) return
+    this.evict(id)
+  }
+
+  /** The peer with every address that may be its: its own word first, then what was given, then what others said. */
+  withKnown<T extends PeerRecord>(peer: T): T {
+    const known = this.record(peer.id)?.addresses ?? []
+    return { ...peer, addresses: [...new Set([...this.#own(peer.id), ...peer.addresses, ...known])] }
   }
 
   /** It is no holder any more. */
@@ -168,6 +185,11 @@ export class LiveTable {
     return entries.slice(0, count).map(({ id, addresses }) => ({ id, addresses }))
   }
 
+  #own(id: string): readonly string[] {
+    const candidate = this.#candidates.get(id)
+    return this.#live.get(id)?.addresses ?? (candidate?.own === true ? candidate.record.addresses : [])
+  }
+
   #isLive(id: string): boolean {
     const entry = this.#live.get(id)
     return entry !== undefined && this.#isAlive(entry)
@@ -177,7 +199,7 @@ export class LiveTable {
     return entry.connected || this.#clock.now() - entry.seenAtMs < LIVE_FOR_MS
   }
 
-  #addCandidate(contact: Contact): void {
+  #addCandidate(contact: Candidate): void {
     this.#candidates.set(contact.record.id, contact)
     this.#candidateIds.add(contact.record.id)
     if (this.#candidateIds.size > 2 * CANDIDATES_MAX) this.#sweepCandidates()

@@ -2,7 +2,7 @@
  * Peers that were good to us, to join by when the bootstrap peers are gone. One small file, replaced whole; a damaged
  * one is ignored, since it can be learned again.
  */
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { constant, encode, list, struct, tryDecode } from '../wire/codec.ts'
@@ -53,7 +53,9 @@ export class PeerCache {
   async save(): Promise<void> {
     const draft = `${this.#file}.new`
     try {
-      await writeFile(draft, encode(cacheCodec, { version: 1, peers: [...this.#peers.values()] }), { mode: 0o600 })
+      const bytes = encode(cacheCodec, { version: 1, peers: [...this.#peers.values()] })
+      await rm(draft, { force: true })
+      await writeFile(draft, bytes, { mode: 0o600, flag: 'wx' }) // a new file: never through a link put there
       await rename(draft, this.#file)
     } catch (error) {
       this.#log.warn('the peer cache cannot be written', { error: nameOf(error) })

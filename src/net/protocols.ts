@@ -72,5 +72,11 @@ export const DIAL_DEADLINE_MS = 6_000
 export const LINK_DEADLINE_MS = 8_000
 /** A stream whose peer takes nothing for this long is reset. */
 export const WRITE_STALL_MS = 15_000
+/** Answers that may wait unsent on one holder stream before no more of its requests are read. */
+export const HOLDER_BACKLOG_BYTES_MAX = 1_024 * 1_024
+/** Answers that may wait unsent over all holder streams; above it the slowest stream is closed. */
+export const HOLDER_ANSWERS_BYTES_MAX = 64 * 1_024 * 1_024
+/** Connections that one public network (/24 of IPv4, /48 of IPv6) may open to us. */
+export const CONNECTIONS_PER_NETWORK_MAX = 16
 /** Connections in and out. */
 export const CONNECTIONS_MAX = 300

@@ -35,10 +35,11 @@ export class PeerRouting implements Routing {
   async closest(target: Uint8Array, count: number, signal: AbortSignal): Promise<readonly PeerRecord[]> {
     const { table, positionOf, clock, log, selfId, link } = this.#init
     const clean = (records: readonly PeerRecord[]): readonly PeerRecord[] => this.#clean(records)
-    const evict = (peerId: string): void => {
-      this.evict(peerId)
+    const failed = (peer: PeerRecord, reached: boolean): void => {
+      if (reached) table.evict(peer.id)
+      else table.unreachable(peer)
     }
-    return find({ table, positionOf, clock, log, selfId, link, clean, evict }, target, count, signal)
+    return find({ table, positionOf, clock, log, selfId, link, clean, failed }, target, count, signal)
   }
 
   /** Only whom others could dial, too: this is what answers pass on. */

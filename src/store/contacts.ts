@@ -1,15 +1,22 @@
-import type { Database, StoreOp } from './database.ts'
+import { fromHex, toHex } from '../lib/bytes.ts'
+import type { Database, StoreOp, Tracker } from './database.ts'
 import { contactCodec } from './records.ts'
 import type { Contact } from './records.ts'
 import { Repository } from './repository.ts'
 import type { Vault } from './vault.ts'
 
+/** Contacts kept opened: each envelope asks for one, and a record with its cards has about 25 KiB. */
+const CACHED = 2_000
+
 /** Contacts by account id (32 bytes). */
 export class Contacts {
   readonly #records: Repository<Contact>
+  /** Account ids (hex) of all of them, once somebody has asked. */
+  #ids: Set<string> | undefined
+  #changes = 0
 
   constructor(database: Database, vault: Vault) {
-    this.#records = new Repository(database, vault, 'contacts', contactCodec)
+    this.#records = new Repository(database, vault, 'contacts', contactCodec, CACHED)
   }
 
   async get(accountId: Uint8Array): Promise<Contact | undefined> {
@@ -18,7 +25,17 @@ export class Contacts {
 
   /** All of them, in no particular order. */
   async list(): Promise<readonly Contact[]> {
-    return this.#records.list()
+    const ids = this.#ids
+    if (ids === undefined) {
+      const before = this.#changes
+      const contacts = await this.#records.list()
+      if (before === this.#changes) this.#ids = new Set(contacts.map(({ accountId }) => toHex(accountId)))
+      return contacts
+    }
+    const contacts = await Promise.all(
+      [...ids].map(async (id) => this.#records.get({ id: fromHex(id) ?? new Uint8Array(0) })),
+    )
+    return contacts.filter((contact) => contact !== undefined)
   }
 
   async count(): Promise<number> {
@@ -26,10 +43,31 @@ export class Contacts {
   }
 
   put(contact: Contact): StoreOp[] {
-    return this.#records.put({ id: contact.accountId }, contact)
+    return this.#records.put(
+      { id: contact.accountId },
+      contact,
+      this.#tracker((ids) => ids.add(toHex(contact.accountId))),
+    )
   }
 
   delete(accountId: Uint8Array): StoreOp[] {
-    return this.#records.delete({ id: accountId })
+    return this.#records.delete(
+      { id: accountId },
+      this.#tracker((ids) => ids.delete(toHex(accountId))),
+    )
+  }
+
+  #tracker(change: (ids: Set<string>) => void): Tracker {
+    return {
+      accepted: () => {
+        this.#changes++
+        if (this.#ids !== undefined) change(this.#ids)
+      },
+      committed() {},
+      failed: () => {
+        this.#changes++
+        this.#ids = undefined
+      },
+    }
   }
 }

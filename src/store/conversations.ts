@@ -4,12 +4,14 @@ import type { Conversation } from './records.ts'
 import { Repository } from './repository.ts'
 import type { Vault } from './vault.ts'
 
+const CACHED = 1_000
+
 /** Counters of conversations by the contact's account id (32 bytes). `conversation-counters.ts` moves them. */
 export class Conversations {
   readonly #records: Repository<Conversation>
 
   constructor(database: Database, vault: Vault) {
-    this.#records = new Repository(database, vault, 'conversations', conversationCodec)
+    this.#records = new Repository(database, vault, 'conversations', conversationCodec, CACHED)
   }
 
   async get(contact: Uint8Array): Promise<Conversation | undefined> {

@@ -7,6 +7,8 @@ import type { Vault } from './vault.ts'
 
 /** Events that are kept; older ones go in a sweep. */
 export const EVENTS_KEPT_MAX = 100_000
+/** The newest events, kept opened for those who watch. */
+const CACHED = 256
 /** Events that one answer holds at most. */
 const SINCE_MAX = 1_000
 /** Events deleted by one batch of a sweep. */
@@ -23,7 +25,7 @@ export class Events {
 
   private constructor(database: Database, vault: Vault) {
     this.#database = database
-    this.#records = new Repository(database, vault, 'events', eventCodec)
+    this.#records = new Repository(database, vault, 'events', eventCodec, CACHED)
   }
 
   static async open(database: Database, vault: Vault): Promise<Events> {
@@ -60,7 +62,15 @@ export class Events {
 
   /** Up to `limit` (at most 1,000) events with higher numbers, in order: none that a failing disk could still take back. */
   async since(number: number, limit: number): Promise<readonly StoredEvent[]> {
-    return this.#records.list({ from: number + 1, before: this.#committed + 1, limit: Math.min(limit, SINCE_MAX) })
+    const most = Math.min(limit, SINCE_MAX)
+    const last = Math.min(this.#committed, number + most)
+    // Watchers ask for the newest few, which are in memory still.
+    if (number + 1 < this.#first || last - number > CACHED) {
+      return this.#records.list({ from: number + 1, before: this.#committed + 1, limit: most })
+    }
+    const numbers = Array.from({ length: Math.max(0, last - number) }, (_, i) => number + 1 + i)
+    const events = await Promise.all(numbers.map(async (order) => this.#records.get({ order })))
+    return events.filter((event) => event !== undefined)
   }
 
   /** Deletes the oldest events beyond `keep` (at least 1: the newest one carries the number on). */

@@ -12,6 +12,9 @@ interface Place {
   readonly order: number
 }
 
+/** Messages that are on their way are asked for several times. */
+const CACHED = 256
+
 /** Messages that one page holds at most. */
 export const PAGE_MAX = 1_000
 
@@ -21,8 +24,8 @@ export class Messages {
   readonly #places: Repository<Place>
 
   constructor(database: Database, vault: Vault) {
-    this.#records = new Repository(database, vault, 'messages', messageCodec)
-    this.#places = new Repository(database, vault, 'messageIds', placeCodec)
+    this.#records = new Repository(database, vault, 'messages', messageCodec, CACHED)
+    this.#places = new Repository(database, vault, 'messageIds', placeCodec, CACHED)
   }
 
   async get(id: Uint8Array): Promise<Message | undefined> {

@@ -4,13 +4,16 @@ import type { OutboxItem } from './records.ts'
 import { Repository } from './repository.ts'
 import type { Vault } from './vault.ts'
 
+/** Items at work: sealing, sending and settling each look at them. At most 33 MiB. */
+const CACHED = 256
+
 /** What waits to be sent, by its sequence number. When each is due is the business of who keeps the queue. */
 export class Outbox {
   readonly #records: Repository<OutboxItem>
   #last = 0
 
   private constructor(database: Database, vault: Vault) {
-    this.#records = new Repository(database, vault, 'outbox', outboxItemCodec)
+    this.#records = new Repository(database, vault, 'outbox', outboxItemCodec, CACHED)
   }
 
   static async open(database: Database, vault: Vault): Promise<Outbox> {

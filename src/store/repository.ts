@@ -6,6 +6,7 @@ import type { Codec } from '../wire/codec.ts'
 import { bucketRange } from './buckets.ts'
 import type { BucketName, KeyRange } from './buckets.ts'
 import type { Database, StoreOp, Tracker, WalkRange } from './database.ts'
+import { RecordCache } from './record-cache.ts'
 import type { RecordName, Vault } from './vault.ts'
 
 /** Which records to walk over. Without `id` the whole bucket; `from` and `before` bound the order (`before` excluded). */
@@ -24,8 +25,11 @@ export class Repository<T> {
   readonly #vault: Vault
   readonly #bucket: BucketName
   readonly #codec: Codec<T>
+  readonly #cache: RecordCache<T>
 
-  constructor(database: Database, vault: Vault, bucket: BucketName, codec: Codec<T>) {
+  /** @param cached opened records kept in memory; what is handed out is shared, so never write to it. */
+  constructor(database: Database, vault: Vault, bucket: BucketName, codec: Codec<T>, cached = 0) {
+    this.#cache = new RecordCache(cached)
     this.#database = database
     this.#vault = vault
     this.#bucket = bucket
@@ -35,8 +39,14 @@ export class Repository<T> {
   /** Throws StorageError, naming the bucket, where the record is there but does not open or decode. */
   async get(name: RecordName): Promise<T | undefined> {
     const key = this.#vault.key(this.#bucket, name)
+    this.#cache.at(this.#database.generation)
+    const known = this.#cache.get(key)
+    if (known !== undefined) return known.value
+    const found = this.#cache.reading(key)
     const stored = await this.#database.get(key)
-    return stored === undefined ? undefined : this.#open(key, stored)
+    const value = stored === undefined ? undefined : this.#open(key, stored)
+    found(value)
+    return value
   }
 
   /** The records in the order of their names, `undefined` where there is none. */
@@ -50,17 +60,39 @@ export class Repository<T> {
   }
 
   async has(name: RecordName): Promise<boolean> {
-    return (await this.#database.get(this.#vault.key(this.#bucket, name))) !== undefined
+    const key = this.#vault.key(this.#bucket, name)
+    this.#cache.at(this.#database.generation)
+    const known = this.#cache.get(key)
+    if (known !== undefined) return known.value !== undefined
+    return (await this.#database.get(key)) !== undefined
   }
 
   put(name: RecordName, value: T, track?: Tracker): StoreOp[] {
     const key = this.#vault.key(this.#bucket, name)
     const stored = this.#vault.seal(this.#bucket, key, encode(this.#codec, value))
-    return [{ type: 'put', key, value: stored, ...(track && { track }) }]
+    return [{ type: 'put', key, value: stored, track: this.#tracked(key, value, track) }]
   }
 
-  delete(name: RecordName): StoreOp[] {
-    return [{ type: 'del', key: this.#vault.key(this.#bucket, name) }]
+  delete(name: RecordName, track?: Tracker): StoreOp[] {
+    const key = this.#vault.key(this.#bucket, name)
+    return [{ type: 'del', key, track: this.#tracked(key, undefined, track) }]
+  }
+
+  /** Keeps the cache in step with a change: reads see it from the moment the batch is taken on. */
+  #tracked(key: Uint8Array, value: T | undefined, track: Tracker | undefined): Tracker {
+    return {
+      accepted: () => {
+        track?.accepted()
+        this.#cache.changed(key, value)
+      },
+      committed: () => {
+        track?.committed()
+      },
+      failed: () => {
+        this.#cache.forget(key)
+        track?.failed()
+      },
+    }
   }
 
   async *iterate(walk: Walk = {}): AsyncGenerator<T> {

@@ -48,13 +48,18 @@ export interface Turns {
   readonly peer: readonly Sample[]
 }
 
+/** Turns of each side for warmth, which do not count: the compiler wants to have seen the work more than once. */
+const WARM_UP_TURNS = 2
+
 /**
- * One turn of each side for warmth, which does not count, then `runs` of each. Who goes first changes every time: what a
- * side leaves behind (garbage, dirty pages) is paid for by the next.
+ * Warms up, then does `runs` turns of each side. Who goes first changes every time: what a side leaves behind (garbage,
+ * dirty pages) is paid for by the next.
  */
-export async function interleave(runs: number, sotto: Turn, peer: Turn): Promise<Turns> {
-  await peer()
-  await sotto()
+export async function interleave(runs: number, sotto: Turn, peer: Turn, warmUps = WARM_UP_TURNS): Promise<Turns> {
+  for (let i = 0; i < warmUps; i++) {
+    await peer()
+    await sotto()
+  }
   const turns = { sotto: [] as Sample[], peer: [] as Sample[] }
   for (let i = 0; i < runs; i++) {
     const order = i % 2 === 0 ? (['peer', 'sotto'] as const) : (['sotto', 'peer'] as const)
@@ -90,26 +95,6 @@ export function compared(
   const ratio = median(ours.map((value, i) => value / (theirs[i] ?? Number.NaN)))
   const shown = { value: median(ours), peer, peerValue: median(theirs), ratio, runs: ours.length }
   return { name, metric, unit, ...shown, ...(goal && { goal }) }
-}
-
-/** The median of a metric that only Sotto has. */
-export function alone(
-  samples: readonly Sample[],
-  what: { name: string; metric: string; key: string; unit: string; goal?: Goal },
-): Figure {
-  const { name, metric, key, unit, goal } = what
-  const value = median(samples.map((sample) => numberOf(sample, key)))
-  return {
-    name,
-    metric,
-    value,
-    unit,
-    peer: null,
-    peerValue: null,
-    ratio: null,
-    runs: samples.length,
-    ...(goal && { goal }),
-  }
 }
 
 function numberOf(sample: Sample, key: string): number {

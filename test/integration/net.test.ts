@@ -3,16 +3,18 @@ import type { TestContext } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { concat, u32be } from '../../src/lib/bytes.ts'
+import { silentLogger } from '../../src/lib/log.ts'
 import { systemRng } from '../../src/lib/rng.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { nativeProvider } from '../../src/crypto/native.ts'
 import { FrameReader } from '../../src/net/framing.ts'
-import type { Host } from '../../src/net/host.ts'
+import { Host } from '../../src/net/host.ts'
 import { LOCAL, MAIN } from '../../src/lib/network-profile.ts'
 import { publicKeyOfPeerId } from '../../src/net/peer-id.ts'
 import type { HolderCaller } from '../../src/net/ports.ts'
@@ -349,6 +351,40 @@ test('on a public network private addresses are not told, learned or dialled, un
   await assert.rejects(stranger.dial(listening, soon()), { name: 'NetworkError' })
   const told = await newHost(t, { profile: MAIN, bootstrap: [listening] })
   await until(() => told.peers().some((peer) => peer.id === a.peerId))
+})
+
+test('a lie about the addresses of an honest, unconnected peer costs it nothing', async (t) => {
+  const a = await newHost(t)
+  const b = await joined(t, a)
+  await b.disconnect(a.peerId)
+  const lie = { id: a.peerId, addresses: ['/ip4/127.0.0.1/tcp/1'] }
+  const link = await b.holderNetwork.link(lie, soon())
+  assert.equal((await link.request(FIND, soon())).status, HOLDER_STATUS.ok)
+  await b.disconnect(a.peerId)
+  await b.direct.send(lie, envelope(Uint8Array.of(1)), soon())
+  assert.ok(b.routing.known(new Uint8Array(32), 1).some((peer) => peer.id === a.peerId))
+})
+
+test('a start that fails leaves nothing behind: the next one fails for the same reason', async (t) => {
+  const dir = await tempDir(t)
+  const host = await Host.create({
+    keyFile: join(dir, 'node.key'),
+    cacheFile: join(dir, 'peers'),
+    listen: ['not an address'],
+    announce: [],
+    bootstrap: [],
+    profile: LOCAL,
+    crypto: nativeProvider,
+    clock: systemClock,
+    rng: systemRng,
+    log: silentLogger,
+  })
+  const reason = async (): Promise<string> =>
+    host.start().then(
+      () => assert.fail('it started'),
+      (error: unknown) => String(error),
+    )
+  assert.equal(await reason(), await reason())
 })
 
 test('peers of another network do not speak with each other', async (t) => {

@@ -262,11 +262,16 @@ export class Person {
   }
 
   /** SIGKILL: nothing that it was about to do happens. */
-  async kill(): Promise<void> {
+  die(): void {
     this.#clock.dead = true
-    const disk = this.#disk
-    disk?.die()
+    this.#disk?.die()
     this.offline()
+  }
+
+  /** The same, and its directory is free for the next start. */
+  async kill(): Promise<void> {
+    const disk = this.#disk
+    this.die()
     this.#daemon = undefined
     this.#disk = undefined
     await disk?.release()

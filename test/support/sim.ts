@@ -211,7 +211,12 @@ export class Disk {
     const intercepted = async (...args: unknown[]): Promise<void> => {
       if (this.dead) return never()
       const fate = this.full ? 'refuse' : (this.onWrite?.(++this.writes) ?? 'write')
-      if (fate === 'refuse') throw Object.assign(new Error('no space'), { code: 'LEVEL_IO_ERROR' })
+      if (fate === 'refuse') {
+        await new Promise<void>((resolve) => {
+          setImmediate(resolve)
+        })
+        throw Object.assign(new Error('no space'), { code: 'LEVEL_IO_ERROR' })
+      }
       if (fate === 'lose') this.die()
       if (this.dead) return never()
       await write(...args)

@@ -20,6 +20,8 @@ export const STAMP_BUDGET_MS = 600_000
 export const RECHECK_MS = [3_600_000, 6 * 3_600_000, 24 * 3_600_000] as const
 /** How long a message waits for its receipt before it is reported as expired. */
 export const MESSAGE_LIFE_MS = 30 * 24 * 3_600_000
+/** After a write that failed nothing is tried for this long: a full disk must not cost a core as well. */
+export const DISK_PAUSE_MS = 1_000
 /** An item whose contact cannot be written to (no grant yet, changed keys) is looked at again this often. */
 export const UNREADY_MS = 60_000
 /** Steps kept for `msg why`; the oldest after the first go. */

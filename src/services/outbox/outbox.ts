@@ -16,7 +16,7 @@ import type { OutboxItem } from '../../store/records.ts'
 import type { Change, Fact, Follower, Journal } from '../events/journal.ts'
 import { compose } from './compose.ts'
 import type { Saying } from './compose.ts'
-import { DIRECT_WINDOW, OUTBOX_ITEMS_MAX } from './limits.ts'
+import { DIRECT_WINDOW, DISK_PAUSE_MS, OUTBOX_ITEMS_MAX } from './limits.ts'
 import type { OutboxHistory, OutboxMessages, OutboxSessions, OutboxStore } from './ports.ts'
 import { entryOf, OutboxQueue } from './queue.ts'
 import type { Entry, Lane } from './queue.ts'
@@ -79,7 +79,7 @@ export class Outbox implements Startable, Follower {
   async start(): Promise<void> {
     this.#stopping = new AbortController()
     this.#stopped = false
-    await this.reload()
+    await this.#fill(0)
   }
 
   /** Resolves when nothing works for it any more. */
@@ -106,8 +106,14 @@ export class Outbox implements Startable, Follower {
     this.#undo.length = 0
     this.#kept.length = 0
     this.queue.clear()
-    if (this.#stopped) return
-    for await (const item of this.#c.store.all()) this.queue.add(entryOf(item))
+    if (!this.#stopped) await this.#fill(this.#c.clock.now() + DISK_PAUSE_MS)
+  }
+
+  async #fill(notBefore: number): Promise<void> {
+    for await (const item of this.#c.store.all()) {
+      const entry = entryOf(item)
+      this.queue.add({ ...entry, nextAt: Math.max(entry.nextAt, notBefore) })
+    }
     this.wake()
   }
 

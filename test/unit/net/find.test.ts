@@ -237,3 +237,23 @@ test('the table is bounded against floods of names', async () => {
   assert.equal(table.size, 1_000)
   assert.ok(table.isLive('l0'), 'connected ones stay')
 })
+
+test('a failure at addresses that others gave does not evict a peer whose own were not tried', async () => {
+  const [selfId = '', a = '', b = ''] = await ids(3)
+  const table = new LiveTable(selfId, positionOf, new VirtualClock())
+  const lie = { id: a, addresses: ['/ip4/1.1.1.1/tcp/1'] }
+  table.seen(a, ADDRESS, false)
+  table.unreachable(lie)
+  assert.ok(table.isLive(a))
+  assert.deepEqual(table.withKnown(lie).addresses, [...ADDRESS, ...lie.addresses], 'its own word first')
+  table.unreachable(table.withKnown(lie))
+  assert.ok(!table.isLive(a))
+  assert.deepEqual(table.withKnown(lie).addresses, [...ADDRESS, ...lie.addresses], 'remembered on the bench')
+  table.unreachable(lie)
+  assert.deepEqual(table.record(a)?.addresses, ADDRESS)
+  table.learn({ id: b, addresses: ['/ip4/9.9.9.9/tcp/1'] })
+  const granted = { id: b, addresses: ADDRESS }
+  assert.deepEqual(table.withKnown(granted).addresses, [...ADDRESS, '/ip4/9.9.9.9/tcp/1'], 'hearsay comes last')
+  table.unreachable(granted)
+  assert.equal(table.record(b), undefined, 'hearsay is not defended')
+})

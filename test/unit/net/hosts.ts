@@ -23,7 +23,7 @@ export interface TestHostOptions extends Partial<HostInit> {
 /** A directory that is gone after the test. */
 export async function tempDir(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'sotto-net-'))
-  t.after(async () => rm(dir, { recursive: true, force: true }))
+  t.after(async () => rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 }))
   return dir
 }
 

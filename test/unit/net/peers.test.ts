@@ -1,6 +1,6 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Key } from 'interface-datastore'
 import { nativeProvider } from '../../../src/crypto/native.ts'
@@ -83,6 +83,24 @@ test('addresses: well formed, of this peer, allowed by the profile, the farthest
   assert.equal(addressFor(`/ip4/8.8.8.8/tcp/1/p2p/${OTHER}`, ID), undefined)
   assert.equal(parseAddress('/ip4/999.1.1.1/tcp/1'), undefined)
   assert.equal(parseAddress(`/dns4/${'a'.repeat(300)}/tcp/1`), undefined)
+})
+
+test('on a public network a name, a relay without an address and what is not understood are not dialled', () => {
+  const texts = [
+    '/dns4/router.lan/tcp/80',
+    '/dns/localhost/tcp/80',
+    '/dns6/a.example/tcp/1',
+    '/dnsaddr/b.example/tcp/1',
+    '/ip4/8.8.8.8/tcp/1/dns4/router.lan/tcp/80',
+    `/p2p/${OTHER}/p2p-circuit`,
+    '/unix/%2Ftmp%2Fx',
+    '/ip6/::ffff:127.0.0.1/tcp/1',
+    '/ip6/64:ff9b::7f00:1/tcp/1',
+    '/ip6zone/eth0/ip6/fe80::1/tcp/1',
+  ]
+  for (const text of texts) assert.deepEqual(keepAddresses([text], ID, MAIN), [], text)
+  assert.equal(keepAddresses(['/ip6/2600:1:2::1/tcp/1'], ID, MAIN).length, 1)
+  assert.equal(keepAddresses(['/dns4/router.lan/tcp/80'], ID, LOCAL).length, 1)
 })
 
 test('the IP that a caller came from, and none over a relay', () => {
@@ -209,6 +227,18 @@ test('the peer cache survives a restart, is bounded, and a damaged one is ignore
   assert.deepEqual(damaged.all(), [])
   assert.equal(lines[0]?.level, 'warn')
   await chmod(file, 0o600)
+})
+
+test('the peer cache is never written through a link', async (t) => {
+  const dir = await tempDir(t)
+  const [file, victim] = [join(dir, 'peers'), join(dir, 'victim')]
+  await writeFile(victim, 'mine')
+  await symlink(victim, `${file}.new`)
+  const cache = new PeerCache(file, silentLogger)
+  cache.remember({ id: ID, addresses: ['/ip4/8.8.8.8/tcp/1'] })
+  await cache.save()
+  assert.equal(await readFile(victim, 'utf8'), 'mine')
+  assert.ok((await lstat(file)).isFile())
 })
 
 test('libp2p keeps peers and nothing else, and only so many', async () => {

@@ -74,8 +74,7 @@ test('PR-16 a request that is blocked and unblocked by who asked is asked again'
 test('an invite with a token needs no stamp, and serves once', async () => {
   const { world, alice, mallory } = await strangers()
   await using _ = world
-  const { link } = await alice.app.invite({ token: true })
-  await world.clock.pass(3_000)
+  const { link } = await world.clock.during(alice.app.invite({ token: true }))
   await mallory.add(alice, { target: link })
   await world.must(async () => (await stateOf(alice, mallory)) === CONTACT_STATE.incoming, 'it is pending')
   assert.deepEqual(
@@ -269,6 +268,21 @@ test('ID-12 an account that is rotated is followed with a notice, and messages f
   const answer = await alice.send(bob, 'so I see')
   await world.must(async () => (await alice.status(answer)) === 'delivered', 'and is answered')
   assert.deepEqual(await bob.read(alice), ['so I see'])
+})
+
+test('ID-12 what was under way when an account was rotated is delivered and counted', async () => {
+  const { world, alice, bob } = await pair()
+  await using _ = world
+  world.block(alice, bob)
+  bob.offline()
+  const old = bob.address
+  const id = await alice.send(bob, 'to the old account')
+  await world.must(async () => (await alice.status(id)) === 'stored', 'stored')
+  await bob.rotate()
+  bob.online()
+  await world.must(async () => (await bob.read(alice)).length === 1, 'read in the old session')
+  await world.must(async () => (await alice.status(id)) === 'delivered', 'told in the new one')
+  assert.notEqual(bob.address, old)
 })
 
 test('adding oneself, twice, or whom one blocked is refused', async () => {
