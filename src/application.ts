@@ -22,8 +22,9 @@ import { PIN_SOURCE } from './store/records.ts'
 import type { Contact } from './store/records.ts'
 import { encodeInvite, encodeSafetyQr, parseInvite } from './wire/invite.ts'
 import type { Daemon } from './daemon.ts'
-import { publishNow, TOKEN_PREFIX } from './unlocked.ts'
+import { publishNow } from './unlocked.ts'
 import type { UnlockedRooms } from './unlocked.ts'
+import { TOKEN_PREFIX } from './upkeep.ts'
 import {
   contactView,
   conversationView,

@@ -3,13 +3,11 @@
  * only place that knows these classes; what they know of each other are ports.
  */
 import type { Base } from './base.ts'
-import { equal, fromHex, toHex, wipe } from './lib/bytes.ts'
+import { equal, wipe } from './lib/bytes.ts'
 import { withDeadline } from './lib/clock.ts'
-import { nameOf, NotFoundError, SottoError, VerificationError } from './lib/errors.ts'
-import type { DecryptReason } from './lib/errors.ts'
+import { nameOf } from './lib/errors.ts'
 import { Lifecycle } from './lib/lifecycle.ts'
 import type { Startable } from './lib/lifecycle.ts'
-import { accountId as accountIdOf } from './protocol/account-id.ts'
 import { epochsToRead } from './protocol/mailbox-rules.ts'
 import { WRITE_QUORUM } from './protocol/replicas.ts'
 import { prekeysFit } from './protocol/trust.ts'
@@ -19,9 +17,8 @@ import type { UnlockedAccount } from './services/account/ports.ts'
 import { Contacts } from './services/contacts/contacts.ts'
 import { Grants } from './services/contacts/grants.ts'
 import { contactHandlers } from './services/contacts/handlers.ts'
-import { LaneFinder, openLanes, tokenLaneSeed } from './services/contacts/lanes.ts'
+import { LaneFinder } from './services/contacts/lanes.ts'
 import { Policies } from './services/contacts/policies.ts'
-import type { MailboxPlan } from './services/contacts/policies.ts'
 import { Conversations } from './services/conversations/conversations.ts'
 import { CardNetwork } from './services/mailbox/card-network.ts'
 import { Mailbox } from './services/mailbox/mailbox.ts'
@@ -37,15 +34,13 @@ import { Sessions } from './services/sessions/sessions.ts'
 import { LetterStamps, stampSolver } from './services/stamps/solver.ts'
 import { bucketRange } from './store/buckets.ts'
 import { CONTACT_STATE } from './store/records.ts'
-import type { StoreOp } from './store/database.ts'
-import type { Contact, ContactDevice } from './store/records.ts'
+import type { Contact } from './store/records.ts'
 import { openStore } from './store/store.ts'
 import type { Store } from './store/store.ts'
 import type { Vault } from './store/vault.ts'
+import { expiredTokens, mailboxPlans, mend, NO_CHANGE, refresh, spendToken, standsUnder } from './upkeep.ts'
 import { CONTENT_KIND } from './wire/content.ts'
 
-/** Invite tokens open a lane into the intro box for as long as they are kept. */
-export const TOKEN_PREFIX = 'invite:'
 const ADDRESSES_SETTING = 'announced-addresses'
 /** Contacts hear of our mailboxes anew after this long (protocol §4: a refresh each month). */
 const GRANT_REFRESH_MS = 30 * 24 * 3_600_000
@@ -55,7 +50,6 @@ const HISTORY_MS = 30 * 24 * 3_600_000
 /** Addresses settle after the start; what is announced before would be wrong at once. */
 const SETTLE_MS = 2_000
 const PUBLISH_MS = 30_000
-const NO_CHANGE = { ops: [], facts: [], result: undefined }
 
 export interface UnlockedRooms {
   readonly store: Store
@@ -205,15 +199,6 @@ export class Unlocked implements Startable {
     for (const contact of await contacts.all()) {
       if (contact.state === CONTACT_STATE.accepted) await refresh(directory, contact.accountId)
     }
-  }
-}
-
-/** Looks at a contact's account in the network. A silent network and a suspended contact are no errors here. */
-async function refresh(directory: Directory, accountId: Uint8Array): Promise<void> {
-  try {
-    await directory.resolve(accountId, { refresh: true })
-  } catch (error) {
-    if (!(error instanceof SottoError)) throw error
   }
 }
 
@@ -400,80 +385,6 @@ function build(
   journal.follow(sessions)
   journal.follow(outbox)
   return { rooms, intake }
-}
-
-/** Our mailbox with a lane for each contact, and the intro box with one for each invite token that is out. */
-async function mailboxPlans(base: Base, store: Store, account: UnlockedAccount): Promise<readonly MailboxPlan[]> {
-  const tokens = [...(await store.settings.all())].flatMap(([name, value]) =>
-    name.startsWith(TOKEN_PREFIX) && Number(value) > base.clock.now() ? [fromHex(name.slice(TOKEN_PREFIX.length))] : [],
-  )
-  return [
-    {
-      mailboxSeed: account.mailboxSeed,
-      laneSeeds: openLanes(base.crypto, account.mailboxSeed, await store.contacts.list()),
-    },
-    {
-      mailboxSeed: account.introSeed,
-      laneSeeds: tokens.filter((token) => token !== undefined).map((token) => tokenLaneSeed(base.crypto, token)),
-    },
-  ]
-}
-
-/** A contact's envelopes cannot be taken in: its account may have moved on, or a session was lost on this side (E2-40, 41). */
-async function mend(rooms: UnlockedRooms, { accountId }: Contact, reason: DecryptReason): Promise<void> {
-  await refresh(rooms.directory, accountId)
-  if (reason === 'state') return
-  await rooms.journal.commit(async () => {
-    const contact = await rooms.store.contacts.get(accountId)
-    if (contact?.state !== CONTACT_STATE.accepted || contact.changed !== undefined) return NO_CHANGE
-    const begun = contact.devices.flatMap((device) => restarted(rooms.sessions, contact, device))
-    if (begun.length === 0) return NO_CHANGE
-    const resealed = await Promise.all(begun.map(async ({ deviceId }) => rooms.outbox.resealOps(accountId, deviceId)))
-    const granted = rooms.contacts.grantOps(contact)
-    return {
-      ops: [...begun.flatMap(({ ops }) => ops), ...resealed.flat(), ...granted.ops],
-      facts: [{ type: 'session:restarted', data: { contact: toHex(accountId) } }],
-      result: undefined,
-      done: granted.added,
-    }
-  })
-}
-
-/** What begins anew with a device; nothing where it has no prekeys in force. */
-function restarted(
-  sessions: Sessions,
-  contact: Contact,
-  device: ContactDevice,
-): readonly { readonly deviceId: Uint8Array; readonly ops: readonly StoreOp[] }[] {
-  try {
-    const ops = sessions.restart(contact, device)
-    return ops === undefined ? [] : [{ deviceId: device.deviceId, ops }]
-  } catch (error) {
-    if (error instanceof NotFoundError || error instanceof VerificationError) return []
-    throw error
-  }
-}
-
-/** A message that was written to an account stands there when its successor answers for it: the device is the same. */
-async function standsUnder(base: Base, store: Store, id: Uint8Array, { accountId }: Contact): Promise<Uint8Array> {
-  const message = await store.messages.get(id)
-  if (message === undefined || equal(message.contact, accountId)) return accountId
-  const successor = (await store.contacts.get(message.contact))?.pinned?.body.successor
-  const follows = successor !== undefined && equal(accountIdOf(base.crypto, successor.account), accountId)
-  return follows ? message.contact : accountId
-}
-
-/** An invite's token serves once: its lane is gone with the next policy. */
-async function spendToken(store: Store, token: Uint8Array): Promise<readonly StoreOp[]> {
-  const name = TOKEN_PREFIX + toHex(token)
-  return (await store.settings.get(name)) === undefined ? [] : store.settings.delete(name)
-}
-
-async function expiredTokens(store: Store, now: number): Promise<readonly StoreOp[]> {
-  const settings = [...(await store.settings.all())]
-  return settings
-    .filter(([name, until]) => name.startsWith(TOKEN_PREFIX) && Number(until) <= now)
-    .flatMap(([name]) => store.settings.delete(name))
 }
 
 /** Publishes both cards and the policies now. How many holders signed for the account card. */

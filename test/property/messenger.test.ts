@@ -100,7 +100,7 @@ test(`DT-21 E2-48 MB-13 TE-11 any schedule: accepted is delivered exactly once, 
   Object.assign(world.weather, { loss: 0, duplicate: 0, delay: 0 })
   world.blocked.clear()
   for (const holder of world.holders) if (!holder.up) holder.back()
-  for (const person of [...off]) await start(person)
+  for (const person of off) await start(person)
   for (const person of people) {
     person.disk.full = false
     person.online()

@@ -280,7 +280,7 @@ export class Person {
 
   offline(): void {
     this.up = false
-    for (const key of [...this.world.streams]) {
+    for (const key of this.world.streams) {
       if (!key.split(' ').includes(this.peerId)) continue
       this.world.streams.delete(key)
       for (const peerId of key.split(' ')) this.world.personAt(peerId)?.heard(key.replace(peerId, '').trim(), false)
@@ -654,8 +654,8 @@ export class World implements AsyncDisposable {
   }
 
   /** A frame that claims nothing but the stream it comes on. */
-  inject(from: Person, to: Person, frame: DirectFrame): void {
-    to.receive(from.peerId, decode(directFrameCodec, encode(directFrameCodec, frame)))
+  inject(from: Person | string, to: Person, frame: DirectFrame): void {
+    to.receive(typeof from === 'string' ? from : from.peerId, decode(directFrameCodec, encode(directFrameCodec, frame)))
   }
 
   chance(share: number): boolean {

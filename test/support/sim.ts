@@ -200,12 +200,18 @@ export class Disk {
 
   #intercept(): void {
     const { database } = this
-    const { getMany, batch, iterate, keys, compact } = database
-    database.getMany = async (...args) => this.#work(async () => getMany.apply(database, args))
-    database.batch = async (...args) => this.#work(async () => batch.apply(database, args))
-    database.compact = async (...args) => this.#work(async () => compact.apply(database, args))
-    database.iterate = (...args) => this.#steps(iterate.apply(database, args))
-    database.keys = (...args) => this.#steps(keys.apply(database, args))
+    const real = {
+      getMany: database.getMany.bind(database),
+      batch: database.batch.bind(database),
+      compact: database.compact.bind(database),
+      iterate: database.iterate.bind(database),
+      keys: database.keys.bind(database),
+    }
+    database.getMany = async (...args) => this.#work(async () => real.getMany(...args))
+    database.batch = async (...args) => this.#work(async () => real.batch(...args))
+    database.compact = async (...args) => this.#work(async () => real.compact(...args))
+    database.iterate = (...args) => this.#steps(real.iterate(...args))
+    database.keys = (...args) => this.#steps(real.keys(...args))
     const level = this.#level
     const write = level.batch.bind(level) as unknown as (...args: unknown[]) => Promise<void>
     const intercepted = async (...args: unknown[]): Promise<void> => {
@@ -241,21 +247,22 @@ export class Disk {
 
 /** Opens a database and catches the LevelDB under it, which it keeps to itself. */
 async function opened(path: string): Promise<{ database: Database; level: Level<Uint8Array, Uint8Array> }> {
-  const real = Level.prototype.open
-  let caught: Level<Uint8Array, Uint8Array> | undefined
-  Level.prototype.open = async function (
-    this: Level<Uint8Array, Uint8Array>,
-    ...args: Parameters<typeof real>
-  ): Promise<void> {
-    if ((this as unknown as { location: string }).location === path) caught = this
-    return real.apply(this, args)
-  } as typeof real
+  const own = Object.getOwnPropertyDescriptor(Level.prototype, 'open')
+  const caught: Level<Uint8Array, Uint8Array>[] = []
+  const { open } = Object.getPrototypeOf(Level.prototype) as { open: (...args: unknown[]) => Promise<void> }
+  const noting = async function (this: Level<Uint8Array, Uint8Array>, ...args: unknown[]): Promise<void> {
+    if ((this as unknown as { location: string }).location === path) caught.push(this)
+    await open.apply(this, args)
+  }
+  Object.defineProperty(Level.prototype, 'open', { configurable: true, writable: true, value: noting })
   try {
     const database = await Database.open(path)
-    if (caught === undefined) throw new Error('no LevelDB was opened')
-    return { database, level: caught }
+    const [level] = caught
+    if (level === undefined) throw new Error('no LevelDB was opened')
+    return { database, level }
   } finally {
-    Level.prototype.open = real
+    if (own === undefined) Reflect.deleteProperty(Level.prototype, 'open')
+    else Object.defineProperty(Level.prototype, 'open', own)
   }
 }
 

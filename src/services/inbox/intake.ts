@@ -3,7 +3,7 @@
  * what it says decides what its sender, or its holders, are told. Nothing is said before it is on disk.
  */
 import { toHex } from '../../lib/bytes.ts'
-import { withDeadline } from '../../lib/clock.ts'
+import { sleep, withDeadline } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { nameOf } from '../../lib/errors.ts'
@@ -27,6 +27,8 @@ const STRANGERS_RATE = { perSecond: 2, burst: 100 }
 const STRANGERS = 'strangers'
 /** A contact whose envelopes we cannot read is sent a fresh session this often at most (E2-40). */
 export const MEND_MS = 10 * 60_000
+/** Frames of direct streams whose changes wait for the disk. */
+const FRAMES_UNDER_WAY_MAX = 64
 const ACK_BUDGET_MS = 5_000
 
 export interface IntakeComponents {
@@ -56,6 +58,7 @@ export class Intake {
   readonly #rate: RateLimiter
   readonly #failures: RateLimiter
   readonly #strangers: RateLimiter
+  readonly #underWay = new Set<Promise<void>>()
   readonly #mended: ExpiringMap<string, true>
 
   constructor(components: IntakeComponents) {
@@ -68,9 +71,29 @@ export class Intake {
 
   /** A frame on a direct stream, of whomever. */
   async onFrame(peerId: string, frame: DirectFrame): Promise<void> {
-    if (!this.#rate.take(peerId)) return
-    if (frame.kind === DIRECT_FRAME.acks) await this.#c.onAcks(frame.body.acks)
-    else await this.#onEnvelope(peerId, frame.body.envelope)
+    if (!this.#rate.take(peerId)) {
+      // Not dropped: who writes faster than that waits.
+      await sleep(this.#c.clock, this.#rate.retryAfterMs(peerId))
+      this.#rate.take(peerId)
+    }
+    const begun =
+      frame.kind === DIRECT_FRAME.acks
+        ? this.#begin(this.#c.onAcks(frame.body.acks))
+        : await this.#onEnvelope(peerId, frame.body.envelope)
+    // Changes are made in the order in which they are begun; the next frame is looked at while the disk syncs this one.
+    if (begun !== undefined && this.#underWay.size >= FRAMES_UNDER_WAY_MAX) await begun.done
+  }
+
+  #begin(work: Promise<void>): { readonly done: Promise<void> } {
+    const done = work
+      .catch((error: unknown) => {
+        this.#c.log.warn('a frame could not be taken in', { error: nameOf(error) })
+      })
+      .finally(() => {
+        this.#underWay.delete(done)
+      })
+    this.#underWay.add(done)
+    return { done }
   }
 
   /** A letter out of one of our mailboxes. */
@@ -85,11 +108,20 @@ export class Intake {
     return { kind: 'keep' }
   }
 
-  async #onEnvelope(peerId: string, envelope: Uint8Array): Promise<void> {
-    if (this.#failures.retryAfterMs(peerId) > 0) return
+  /** Resolves when the envelope is in line; what becomes of it then goes on. */
+  async #onEnvelope(peerId: string, envelope: Uint8Array): Promise<{ readonly done: Promise<void> } | undefined> {
+    if (this.#failures.retryAfterMs(peerId) > 0) return undefined
     const known = await this.#contactOfPeer(peerId)
     // Peer ids cost nothing, so all strangers together have one budget for what does not decrypt.
-    if (known === undefined && this.#strangers.retryAfterMs(STRANGERS) > 0) return
+    if (known === undefined && this.#strangers.retryAfterMs(STRANGERS) > 0) return undefined
+    const begun = this.#begin(this.#take(peerId, known, envelope))
+    // Whoever may be sending garbage is taken one at a time, so that each failure counts before the next try.
+    const clean = this.#failures.retryAfterMs(peerId, FAILED_RATE.burst) === 0
+    if (known === undefined || !clean) await begun.done
+    return begun
+  }
+
+  async #take(peerId: string, known: Contact | undefined, envelope: Uint8Array): Promise<void> {
     const accepted = await this.#c.inbox.accept(envelope, { kind: 'direct' })
     if (accepted.kind === 'committed') {
       const { envelopeId: id, accountId, preimage, silent } = accepted

@@ -8,6 +8,8 @@ export const DIRECT_BUDGET_MS = 2_000
 export const DIRECT_PAUSE_MS = 20_000
 /** Envelopes on one direct stream without an acknowledgement: enough to fill a round trip of 100 ms at 2,500/s. */
 export const DIRECT_WINDOW = 256
+/** Items of one device that are sealed before the first of them is written. */
+export const SEALED_AHEAD_MAX = 32
 /** Letters being put at once, over all contacts. */
 export const PUTS_AT_ONCE = 16
 /** A put that gathered no W receipts is tried again. */

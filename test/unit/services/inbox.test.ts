@@ -121,18 +121,14 @@ test('AS-06 the price of unreadable letters is bounded: no key is derived for wh
   assert.equal(lanes.find([moved], [1, 2, 3], letter(1, lane)), undefined, 'a lane that was replaced is nobody’s')
 })
 
-test('E2-35 a contact that sends garbage is heard less and less, and does not stop the others', async () => {
-  const world = await World.of(['alice', 'bob', 'carol'])
+test('E2-35 who sends garbage is soon not looked at any more, and does not stop the others', async () => {
+  const { world, alice, bob } = await pair()
   await using _ = world
-  const [alice, bob, carol] = [world.named('alice'), world.named('bob'), world.named('carol')]
-  for (let i = 0; i < 200; i++) {
-    world.inject(carol, bob, { kind: DIRECT_FRAME.envelope, body: { envelope: world.rng.bytes(4_096) } })
+  for (let i = 0; i < 100; i++) {
+    world.inject('peer-stranger', bob, { kind: DIRECT_FRAME.envelope, body: { envelope: world.rng.bytes(4_096) } })
   }
   const id = await alice.send(bob, 'through')
   await world.must(async () => (await alice.status(id)) === 'delivered', 'delivered')
   const refused = Object.values(bob.rooms.inbox.refused).reduce((sum, count) => sum + count, 0)
   assert.ok(refused <= 21, `${refused} were looked at`)
-  await world.clock.sleep(300_000)
-  const late = await carol.send(bob, 'sorry')
-  await world.must(async () => (await carol.status(late)) === 'delivered', 'and she is heard again')
 })

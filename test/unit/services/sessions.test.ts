@@ -77,16 +77,12 @@ test('E2-43 twenty unacknowledged messages are encrypted again and arrive once',
 })
 
 test('E2-40 hostile resets are ignored, and one that passes for a contact costs one exchange in 10 minutes', async () => {
-  const world = await World.of(['alice', 'bob', 'carol'])
+  const { world, alice, bob } = await pair()
   await using _ = world
-  const [alice, bob, carol] = [world.named('alice'), world.named('bob'), world.named('carol')]
   const id = await alice.send(bob, 'real')
   await world.must(async () => (await alice.status(id)) === 'delivered', 'delivered')
   const garbage = (): DirectFrame => ({ kind: DIRECT_FRAME.envelope, body: { envelope: world.rng.bytes(2_048) } })
-  await world.must(() => true, '')
-  carol.rooms.contacts.remove(bob.id).catch(() => {})
-  await bob.app.removeContact(carol.address)
-  for (let i = 0; i < 50; i++) world.inject(carol, bob, garbage())
+  for (let i = 0; i < 50; i++) world.inject('peer-stranger', bob, garbage())
   await world.clock.pass(5_000)
   assert.equal(await restarts(bob), 0, 'a stranger restarts nothing')
   // A holder knows the lane of a letter it holds: it can make up others on it.
@@ -100,7 +96,7 @@ test('E2-40 hostile resets are ignored, and one that passes for a contact costs 
   const [holder] = world.holders
   assert.ok(model && holder)
   bob.deaf = false
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < 10; i++) {
     bob.push(holder, { ...model, ciphertext: world.rng.bytes(model.ciphertext.length) })
     await world.clock.pass(1_000)
   }
@@ -116,16 +112,16 @@ test('E2-40 hostile resets are ignored, and one that passes for a contact costs 
 test('E2-44 MB-15 200 envelopes and letters played again, also after a restart: nothing is shown twice', async () => {
   const { world, alice, bob } = await pair()
   await using _ = world
-  for (let i = 0; i < 100; i++) await alice.send(bob, `d${i}`)
-  await world.must(async () => (await bob.read(alice)).length === 100, 'direct ones')
+  for (let i = 0; i < 40; i++) await alice.send(bob, `d${i}`)
+  await world.must(async () => (await bob.read(alice)).length === 40, 'direct ones')
   world.block(alice, bob)
-  for (let i = 0; i < 10; i++) await alice.send(bob, `l${i}`)
-  await world.must(async () => (await bob.read(alice)).length === 110, 'letters')
+  for (let i = 0; i < 4; i++) await alice.send(bob, `l${i}`)
+  await world.must(async () => (await bob.read(alice)).length === 44, 'letters')
   await world.clock.pass(10_000)
   const frames = world.sent.filter(({ to, frame }) => to === bob.peerId && frame.kind === DIRECT_FRAME.envelope)
   const letters = [...world.letters.values()]
   const [holder] = world.holders
-  assert.ok(holder && frames.length >= 100)
+  assert.ok(holder && frames.length >= 40)
   for (const restart of [false, true]) {
     if (restart) {
       await bob.kill()
@@ -133,13 +129,13 @@ test('E2-44 MB-15 200 envelopes and letters played again, also after a restart: 
       bob.online()
       await world.clock.pass(2_000)
     }
-    for (const { frame } of frames) world.inject(alice, bob, frame)
+    for (let i = 0; i < 3; i++) for (const { frame } of frames) world.inject(alice, bob, frame)
     for (const letter of letters) for (let i = 0; i < 5; i++) bob.push(holder, letter)
     await world.clock.pass(10_000)
   }
-  assert.equal((await bob.events('message:received')).length, 110)
-  assert.equal((await bob.read(alice)).length, 110)
-  assert.equal((await bob.app.conversations())[0]?.unread, 110)
+  assert.equal((await bob.events('message:received')).length, 44)
+  assert.equal((await bob.read(alice)).length, 44)
+  assert.equal((await bob.app.conversations())[0]?.unread, 44)
 })
 
 test('E2-44 a letter that a stranger puts in again under a new id is told to nobody', async () => {
@@ -224,7 +220,7 @@ test('TE-11 a long talk over a line that loses, doubles and reorders: every mess
   await using _ = world
   Object.assign(world.weather, { loss: 0.15, duplicate: 0.2, delay: 0.3 })
   const ids: [Person, string][] = []
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 30; i++) {
     const [from, to] = i % 3 === 0 ? [bob, alice] : [alice, bob]
     ids.push([from, await from.send(to, `t${i}`)])
     if (i % 4 === 0) await world.clock.pass(40)
@@ -261,7 +257,7 @@ test('E2-47 DT-10 a crash at every write and every frame of a send: nothing acce
   const { world, alice, bob } = await pair({ spy })
   await using _ = world
   const accepted: string[] = []
-  for (let point = 0; point < 12; point++) {
+  for (let point = 0; point < 9; point++) {
     const text = `point ${point}`
     const crash = point % 3 === 2 ? 'frame' : point % 3 === 1 ? 'last' : 'lose'
     const at = 1 + Math.floor(point / 3)
@@ -291,7 +287,7 @@ test('E2-47 DT-10 a crash at every write and every frame of a send: nothing acce
   }, 'all that was accepted arrives')
   const read = await bob.read(alice)
   assert.equal(new Set(read).size, read.length, 'and nothing twice')
-  assert.ok(accepted.length > 0 && accepted.length < 12, `${accepted.length} were accepted`)
+  assert.ok(accepted.length > 0 && accepted.length < 9, `${accepted.length} were accepted`)
   assert.deepEqual(reused, [])
   await world.must(() => alice.rooms.outbox.queue.waiting === 0, 'all are acknowledged')
 })
@@ -351,7 +347,7 @@ test('E2-47 a disk of the sender that refuses now and then: what was accepted ar
   const { world, alice, bob } = await pair({ spy })
   await using _ = world
   const accepted: string[] = []
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < 20; i++) {
     const text = `try ${i}`
     const sending = alice.send(bob, text).then(
       () => accepted.push(text),
@@ -368,7 +364,7 @@ test('E2-47 a disk of the sender that refuses now and then: what was accepted ar
   await world.must(async () => (await bob.read(alice)).length >= accepted.length, 'all arrive', HOUR_MS)
   await world.clock.pass(60_000)
   assert.deepEqual([...(await bob.read(alice))].sort(), [...accepted].sort())
-  assert.ok(accepted.length > 5 && accepted.length < 30, `${accepted.length} accepted`)
+  assert.ok(accepted.length > 3 && accepted.length < 20, `${accepted.length} accepted`)
   assert.equal(alice.rooms.outbox.queue.waiting, 0)
   assert.deepEqual(reused, [])
   const { events, last } = await alice.app.eventsSince(0, 1_000)
