@@ -14,6 +14,7 @@ import {
   compareVersions,
   epochKey,
   epochsToPublish,
+  hourPassed,
   laneOf,
   policyExpiryHour,
   receiptHolds,
@@ -102,8 +103,11 @@ export class Cards {
 
   /** Signs and publishes the policies of the mailbox for the last epoch, this one and the next five. */
   async publishPolicies(order: PolicyOrder, signal: AbortSignal): Promise<readonly Published[]> {
+    const { clock, profile } = this.#deps
     const results: Published[] = []
-    for (const epoch of epochsToPublish(this.#deps.clock.now(), this.#deps.profile)) {
+    for (const epoch of epochsToPublish(clock.now(), profile)) {
+      // That of the last epoch ends with the overlap: after it no holder takes it.
+      if (hourPassed(policyExpiryHour(epoch, profile), clock.now())) continue
       const key = epochKey(this.#deps.crypto, order.mailboxSeed, epoch)
       const record = { kind: CARD_KIND.policy, body: await this.#policy(order, key) } as const
       this.#policies.set(toHex(key.address), record)

@@ -1,14 +1,14 @@
 /** Sessions between whole messengers: lost state heals, replays and made-up resets do nothing, no crash repeats a nonce. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CryptoProvider } from '../../../src/crypto/provider.ts'
-import { concat, toHex } from '../../../src/lib/bytes.ts'
-import { letterId } from '../../../src/protocol/mailbox-rules.ts'
-import { bucketRange } from '../../../src/store/buckets.ts'
-import { DIRECT_FRAME } from '../../../src/wire/direct.ts'
-import type { DirectFrame } from '../../../src/wire/direct.ts'
-import { World } from '../../support/messenger.ts'
-import type { Person, WorldOptions } from '../../support/messenger.ts'
+import type { CryptoProvider } from '../../src/crypto/provider.ts'
+import { concat, toHex } from '../../src/lib/bytes.ts'
+import { letterId } from '../../src/protocol/mailbox-rules.ts'
+import { bucketRange } from '../../src/store/buckets.ts'
+import { DIRECT_FRAME } from '../../src/wire/direct.ts'
+import type { DirectFrame } from '../../src/wire/direct.ts'
+import { World } from '../support/messenger.ts'
+import type { Person, WorldOptions } from '../support/messenger.ts'
 
 const HOUR_MS = 3_600_000
 const pair = async (options: WorldOptions = {}) => {

@@ -1,15 +1,15 @@
 /** The outbox at work: nothing spins, nothing stays behind, and what changes under its hands is not mixed up. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { entryOf, OutboxQueue } from '../../../src/services/outbox/queue.ts'
-import { DIRECT_WINDOW } from '../../../src/services/outbox/limits.ts'
-import { encode } from '../../../src/wire/codec.ts'
-import { contentCodec } from '../../../src/wire/content.ts'
-import { DIRECT_FRAME } from '../../../src/wire/direct.ts'
-import { HOLDER_VERB } from '../../../src/wire/holder.ts'
-import { bytes, outboxItem } from '../store/fixtures.ts'
-import { World } from '../../support/messenger.ts'
-import type { WorldOptions } from '../../support/messenger.ts'
+import { entryOf, OutboxQueue } from '../../src/services/outbox/queue.ts'
+import { DIRECT_WINDOW } from '../../src/services/outbox/limits.ts'
+import { encode } from '../../src/wire/codec.ts'
+import { contentCodec } from '../../src/wire/content.ts'
+import { DIRECT_FRAME } from '../../src/wire/direct.ts'
+import { HOLDER_VERB } from '../../src/wire/holder.ts'
+import { bytes, outboxItem } from '../unit/store/fixtures.ts'
+import { World } from '../support/messenger.ts'
+import type { WorldOptions } from '../support/messenger.ts'
 
 const pair = async (options: WorldOptions = {}) => {
   const world = await World.of(['alice', 'bob'], options)

@@ -1,17 +1,17 @@
 /** What comes in: taken once or not at all, whatever a contact, a stranger or a holder makes of it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CryptoProvider } from '../../../src/crypto/provider.ts'
-import { toHex } from '../../../src/lib/bytes.ts'
-import { LaneFinder, laneSeed } from '../../../src/services/contacts/lanes.ts'
-import { laneOf } from '../../../src/protocol/mailbox-rules.ts'
-import { nativeProvider } from '../../../src/crypto/native.ts'
-import { CONTENT_KIND } from '../../../src/wire/content.ts'
-import { DIRECT_FRAME } from '../../../src/wire/direct.ts'
-import type { Letter } from '../../../src/wire/letter.ts'
-import { World } from '../../support/messenger.ts'
-import type { Person } from '../../support/messenger.ts'
-import { bytes, contact } from '../store/fixtures.ts'
+import type { CryptoProvider } from '../../src/crypto/provider.ts'
+import { toHex } from '../../src/lib/bytes.ts'
+import { LaneFinder, laneSeed } from '../../src/services/contacts/lanes.ts'
+import { laneOf } from '../../src/protocol/mailbox-rules.ts'
+import { nativeProvider } from '../../src/crypto/native.ts'
+import { CONTENT_KIND } from '../../src/wire/content.ts'
+import { DIRECT_FRAME } from '../../src/wire/direct.ts'
+import type { Letter } from '../../src/wire/letter.ts'
+import { World } from '../support/messenger.ts'
+import type { Person } from '../support/messenger.ts'
+import { bytes, contact } from '../unit/store/fixtures.ts'
 
 const pair = async () => {
   const world = await World.of(['alice', 'bob'])

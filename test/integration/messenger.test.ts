@@ -1,12 +1,12 @@
 /** Whole messengers: what one sends the other gets, once, and what is said of it is what was proved. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toHex } from '../../../src/lib/bytes.ts'
-import { LimitError } from '../../../src/lib/errors.ts'
-import { encode } from '../../../src/wire/codec.ts'
-import { CONTENT_KIND, receiptBodyCodec, TEXT_BYTES_MAX } from '../../../src/wire/content.ts'
-import { DIRECT_FRAME } from '../../../src/wire/direct.ts'
-import { World } from '../../support/messenger.ts'
+import { toHex } from '../../src/lib/bytes.ts'
+import { LimitError } from '../../src/lib/errors.ts'
+import { encode } from '../../src/wire/codec.ts'
+import { CONTENT_KIND, receiptBodyCodec, TEXT_BYTES_MAX } from '../../src/wire/content.ts'
+import { DIRECT_FRAME } from '../../src/wire/direct.ts'
+import { World } from '../support/messenger.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS

@@ -1,13 +1,13 @@
 /** Consent: who becomes a contact, who does not, and what is left of one who is blocked, removed or not who it was. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ConflictError, IdentityChangedError, UsageError } from '../../../src/lib/errors.ts'
-import { CONTACT_STATE } from '../../../src/store/records.ts'
-import { encode } from '../../../src/wire/codec.ts'
-import { CONTENT_KIND, contactAcceptBodyCodec, textBodyCodec } from '../../../src/wire/content.ts'
-import { LETTER_KIND } from '../../../src/wire/letter.ts'
-import { World } from '../../support/messenger.ts'
-import type { Person } from '../../support/messenger.ts'
+import { ConflictError, IdentityChangedError, UsageError } from '../../src/lib/errors.ts'
+import { CONTACT_STATE } from '../../src/store/records.ts'
+import { encode } from '../../src/wire/codec.ts'
+import { CONTENT_KIND, contactAcceptBodyCodec, textBodyCodec } from '../../src/wire/content.ts'
+import { LETTER_KIND } from '../../src/wire/letter.ts'
+import { World } from '../support/messenger.ts'
+import type { Person } from '../support/messenger.ts'
 
 const DAY_MS = 86_400_000
 const pair = async (options = {}) => {
