@@ -5,6 +5,7 @@ import { ConflictError, IdentityChangedError, UsageError } from '../../src/lib/e
 import { CONTACT_STATE } from '../../src/store/records.ts'
 import { encode } from '../../src/wire/codec.ts'
 import { CONTENT_KIND, contactAcceptBodyCodec, textBodyCodec } from '../../src/wire/content.ts'
+import { HOLDER_VERB } from '../../src/wire/holder.ts'
 import { LETTER_KIND } from '../../src/wire/letter.ts'
 import { World } from '../support/messenger.ts'
 import type { Person } from '../support/messenger.ts'
@@ -283,6 +284,29 @@ test('ID-12 what was under way when an account was rotated is delivered and coun
   await world.must(async () => (await bob.read(alice)).length === 1, 'read in the old session')
   await world.must(async () => (await alice.status(id)) === 'delivered', 'told in the new one')
   assert.notEqual(bob.address, old)
+})
+
+test('LS-11 policies that enough holders have are left alone until something changes', async () => {
+  const { world, alice, bob } = await pair()
+  await using _ = world
+  await world.clock.pass(10_000)
+  let puts = 0
+  for (const holder of world.holders) {
+    holder.lie = async (_caller, request, honest) => {
+      if (request.kind === HOLDER_VERB.putCard) puts++
+      return honest()
+    }
+  }
+  await world.clock.pass(600_000)
+  assert.equal(puts, 0)
+  // A change while the last one is being published is published as well.
+  await alice.app.blockContact(bob.address)
+  await world.clock.pass(55)
+  await alice.app.unblockContact(bob.address)
+  await world.clock.pass(10_000)
+  assert.ok(puts > 0)
+  const id = await bob.send(alice, 'on the new lane')
+  await world.must(async () => (await bob.status(id)) === 'delivered', 'delivered')
 })
 
 test('adding oneself, twice, or whom one blocked is refused', async () => {

@@ -6,7 +6,7 @@ import { World } from '../support/messenger.ts'
 import type { Person } from '../support/messenger.ts'
 
 const SEED = Number(process.env['SOTTO_SEED'] ?? 20_260_801)
-const STEPS = 120
+const STEPS = 250
 const RANK = { queued: 0, stored: 1, failed: 2, expired: 2, delivered: 3, read: 4 } as const
 
 interface Said {
