@@ -13,7 +13,7 @@ import { encode, tryDecode } from '../../wire/codec.ts'
 import { DEVICES_MAX } from '../../wire/card.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
 import { sessionBookCodec } from '../../wire/session-state.ts'
-import type { BookEntry, SessionBook } from '../../wire/session-state.ts'
+import type { BookEntry, SessionBook, SessionState } from '../../wire/session-state.ts'
 import { verifyPrekeyCard } from '../../protocol/card-rules.ts'
 import { initialPrekeyIds } from '../../protocol/pqxdh.ts'
 import type { LocalDevice, PrekeySecrets, SessionContext } from '../../protocol/pqxdh.ts'
@@ -87,6 +87,16 @@ export interface OpenedContent {
   readonly prekeys: PrekeyCard | undefined
   readonly replaced: boolean
 }
+
+/** For this long a session that we began is not begun again: its answer may be under way. */
+const ANSWER_MS = 3_600_000
+
+/**
+ * Whether our session waits for its answer. Not where the device has acknowledged it and still writes in another one: it
+ * will never answer in this one, whatever it writes.
+ */
+const isAwaited = ({ role, status, initial, createdAt }: SessionState, now: number): boolean =>
+  role === 'initiator' && status === 'initializing' && initial.prefix !== undefined && now - createdAt < ANSWER_MS
 
 const bookKey = (accountId: Uint8Array, deviceId: Uint8Array): string => `${toHex(accountId)}/${toHex(deviceId)}`
 
@@ -165,10 +175,10 @@ export class Sessions implements Follower {
    * `undefined` where a session that we began is still unanswered.
    */
   restart(contact: { readonly accountId: Uint8Array }, device: Recipient): readonly StoreOp[] | undefined {
+    const ctx = this.#context()
     const newest = this.#book(contact.accountId, device.deviceId).entries[0]?.state
-    // One that waits for its answer is not begun again: the answer would then find it gone.
-    if (newest !== undefined && newest.role === 'initiator' && newest.status === 'initializing') return undefined
-    const book = this.#begin(this.#context(), this.#book(contact.accountId, device.deviceId), device)
+    if (newest !== undefined && isAwaited(newest, ctx.now)) return undefined
+    const book = this.#begin(ctx, this.#book(contact.accountId, device.deviceId), device)
     for (const { state } of book.entries.slice(0, 1)) this.#mending.add(toHex(state.id))
     return this.#move(book)
   }
