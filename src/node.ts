@@ -5,12 +5,13 @@ import type { IdentityView } from './api/application.ts'
 import type { ApiAddress } from './api/files.ts'
 import { fromSystemError } from './api/errors.ts'
 import { ApiServer } from './api/server.ts'
-import { DaemonApplication } from './application.ts'
-import type { Base } from './base.ts'
+import { DaemonApplication } from './daemon/application.ts'
+import type { Base } from './daemon/base.ts'
 import type { Settings } from './config.ts'
 import { selectProvider } from './crypto/select.ts'
 import type { CryptoProvider } from './crypto/provider.ts'
-import { Daemon } from './daemon.ts'
+import { Daemon } from './daemon/daemon.ts'
+import { withOwnHolder } from './daemon/own-holder.ts'
 import { systemClock } from './lib/clock.ts'
 import { nameOf, StorageError } from './lib/errors.ts'
 import type { Part } from './lib/lifecycle.ts'
@@ -29,7 +30,7 @@ import { Accounts } from './store/accounts.ts'
 import { Database } from './store/database.ts'
 import { Devices } from './store/devices.ts'
 import { HeldStore } from './store/held.ts'
-import { identityView } from './views.ts'
+import { identityView } from './daemon/views.ts'
 
 export interface DaemonHooks {
   /** Unlocks at the start; without it the daemon starts locked. A wrong one makes the start fail with PassphraseError. */
@@ -115,9 +116,16 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
     rng: systemRng,
     log: log.child('net'),
   })
-  const held = settings.holder.enabled ? await holdFor(settings, crypto, log, host, profile, add) : undefined
+  const holder = settings.holder.enabled ? await holdFor(settings, crypto, log, host, profile, add) : undefined
   await add('network', host)
   const positionOf = positions((bytes) => crypto.sha256(bytes))
+  const peers = withOwnHolder({
+    network: host.holderNetwork,
+    routing: host.routing,
+    handler: () => holder?.service.handle,
+    clock: systemClock,
+    rng: systemRng,
+  })
   const base: Base = {
     clock: systemClock,
     rng: systemRng,
@@ -131,15 +139,15 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
       clock: systemClock,
       rng: systemRng,
       crypto,
-      network: host.holderNetwork,
-      routing: host.routing,
+      network: peers.network,
+      routing: peers.routing,
       peers: { publicKey: publicKeyOfPeerId, position: positionOf },
       profile,
       log: log.child('mailbox'),
     },
   }
   const hasAccount = await accountExists(database)
-  const daemon = new Daemon({ base, held, hasAccount, version: await versionOf() })
+  const daemon = new Daemon({ base, held: holder?.held, hasAccount, version: await versionOf() })
   await add('daemon', daemon)
   return daemon
 }
@@ -152,7 +160,7 @@ async function holdFor(
   host: Host,
   profile: Base['profile'],
   add: Add,
-): Promise<HeldStore> {
+): Promise<{ readonly held: HeldStore; readonly service: HolderService }> {
   const database = await Database.open(join(settings.home, 'held'))
   await add('holder database', closing(database))
   const held = await HeldStore.open(database, crypto, systemRng)
@@ -171,7 +179,7 @@ async function holdFor(
   )
   await add('holder', service)
   await add('holder role', roleAfter(profile.holderUptimeMs, host, service, log))
-  return held
+  return { held, service }
 }
 
 /** A peer holds for others once it has been up for a while: who comes and goes loses what it took (protocol §4). */

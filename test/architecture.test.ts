@@ -16,7 +16,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   net: ['lib', 'wire', 'crypto', 'protocol', 'net'],
   services: ['lib', 'wire', 'crypto', 'protocol', 'store', 'net', 'services'],
   api: ['lib', 'wire', 'protocol', 'services', 'api'],
-  top: ['lib', 'wire', 'crypto', 'protocol', 'store', 'net', 'services', 'api', 'top', 'cli'],
+  daemon: ['lib', 'wire', 'crypto', 'protocol', 'store', 'net', 'services', 'api', 'daemon'],
+  top: ['lib', 'wire', 'crypto', 'protocol', 'store', 'net', 'services', 'api', 'daemon', 'top', 'cli'],
   cli: ['lib', 'api', 'top', 'cli'],
 }
 

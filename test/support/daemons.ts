@@ -200,12 +200,12 @@ export class Daemon {
     return this.api('GET', '/status')
   }
 
-  /** Makes the account of this home and waits until others can find it. */
-  async createIdentity(): Promise<IdentityView> {
+  /** Makes the account of this home and waits until others can find it: until `holders` have signed for its cards. */
+  async createIdentity(holders = WRITE_QUORUM): Promise<IdentityView> {
     const made = await this.api<{ identity: IdentityView }>('POST', '/identity', { passphrase: PASSPHRASE })
     await this.ready()
     await until(`${this.name} is published`, async () => {
-      return (await this.api<{ receipts: number }>('POST', '/identity/publish')).receipts >= WRITE_QUORUM
+      return (await this.api<{ receipts: number }>('POST', '/identity/publish')).receipts >= holders
     })
     return made.identity
   }

@@ -16,20 +16,14 @@ import type { Parts } from '../../store/parts.ts'
 import { CONTACT_STATE } from '../../store/records.ts'
 import type { Contact, ContactDevice } from '../../store/records.ts'
 import type { Change, Journal } from '../events/journal.ts'
+import type { Saying } from '../outbox/compose.ts'
+import type { Enqueued } from '../outbox/outbox.ts'
 import { withDevice } from './devices.ts'
 import type { Grants } from './grants.ts'
 
 /** What the contacts need of the outbox. */
 export interface ContactOutbox {
-  enqueue(saying: {
-    id: Uint8Array
-    kind: number
-    body: Uint8Array
-    sentAt: number
-    contact: Uint8Array
-    devices: readonly Uint8Array[]
-    quiet: boolean
-  }): { ops: readonly StoreOp[]; added: () => void }
+  enqueue(saying: Saying): Enqueued
   dropOps(contact: Uint8Array, kinds?: readonly number[]): readonly StoreOp[]
   resealOps(contact: Uint8Array, deviceId: Uint8Array): Promise<readonly StoreOp[]>
   hurry(contact: Uint8Array): void

@@ -12,6 +12,8 @@ import type { ReceiptDue, ReceiptsDue } from '../../store/receipts-due.ts'
 import { CONTACT_STATE } from '../../store/records.ts'
 import type { Contact } from '../../store/records.ts'
 import type { Journal } from '../events/journal.ts'
+import type { Saying } from '../outbox/compose.ts'
+import type { Enqueued } from '../outbox/outbox.ts'
 
 /** Receipts gathered before they go: one envelope for a burst of messages. */
 const GATHER_MS = 100
@@ -26,17 +28,7 @@ export interface ReceiptsComponents {
   readonly store: { readonly receiptsDue: ReceiptsDue }
   readonly journal: Journal
   readonly contacts: { get(accountId: Uint8Array): Promise<Contact | undefined> }
-  readonly outbox: {
-    enqueue(saying: {
-      id: Uint8Array
-      kind: number
-      body: Uint8Array
-      sentAt: number
-      contact: Uint8Array
-      devices: readonly Uint8Array[]
-      quiet: boolean
-    }): { ops: readonly StoreOp[]; added: () => void }
-  }
+  readonly outbox: { enqueue(saying: Saying): Enqueued }
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger

@@ -78,7 +78,13 @@ export class Cards {
       if (receipt !== undefined) receipts.push(receipt)
       return { stored: receipt !== undefined, closer: response.closer }
     }
-    await walk(this.#deps, { address: key, zone: await this.#zones.of(key, signal), exclude: [], attempt, signal })
+    await walk(this.#deps, {
+      address: key,
+      zone: await this.#zones.of(key, signal),
+      exclude: [this.#deps.routing.self().id],
+      attempt,
+      signal,
+    })
     if (receipts.length < WRITE_QUORUM) this.#zones.forget(key)
     return { receipts, stale }
   }

@@ -76,7 +76,7 @@ export class Depositor {
     const id = letterId(this.#deps.crypto, letter)
     const put: Put = { id, letter, proof, options, receipts: [], refusals: [], policy: undefined }
     const zone = await this.#zone(letter.address, options.signal)
-    const exclude = [...options.exclude]
+    const exclude = [...options.exclude, this.#deps.routing.self().id]
     for (const { id: peerId } of zone) if (this.#distrusted.get(peerId) === true) exclude.push(peerId)
     const attempt = (peer: PeerRecord): Promise<Attempt> => this.#attempt(put, peer)
     await walk(this.#deps, { address: letter.address, zone, exclude, attempt, signal: options.signal })

@@ -9,19 +9,19 @@ import type {
   MessageState,
   MessageView,
   WhyView,
-} from './api/application.ts'
-import type { CryptoProvider } from './crypto/provider.ts'
-import { encodeAccountId } from './protocol/account-id.ts'
-import { accountIdOfCard } from './protocol/card-rules.ts'
-import { REPLICAS } from './protocol/replicas.ts'
-import type { OwnAccount } from './store/accounts.ts'
-import { CONTACT_STATE, OUTBOX_PATH, PIN_SOURCE } from './store/records.ts'
-import type { Contact, Conversation, Message, OutboxItem, StoredEvent } from './store/records.ts'
-import { SUITE } from './wire/card.ts'
-import type { AccountCard } from './wire/card.ts'
-import { CONTENT_KIND } from './wire/content.ts'
-import { equal, fromHex, toHex } from './lib/bytes.ts'
-import { statusName } from './services/conversations/conversations.ts'
+} from '../api/application.ts'
+import type { CryptoProvider } from '../crypto/provider.ts'
+import { encodeAccountId } from '../protocol/account-id.ts'
+import { accountIdOfCard } from '../protocol/card-rules.ts'
+import { REPLICAS } from '../protocol/replicas.ts'
+import type { OwnAccount } from '../store/accounts.ts'
+import { CONTACT_STATE, OUTBOX_PATH, PIN_SOURCE } from '../store/records.ts'
+import type { Contact, Conversation, Message, OutboxItem, StoredEvent } from '../store/records.ts'
+import { SUITE } from '../wire/card.ts'
+import type { AccountCard } from '../wire/card.ts'
+import { CONTENT_KIND } from '../wire/content.ts'
+import { equal, fromHex, toHex } from '../lib/bytes.ts'
+import { statusName } from '../services/conversations/conversations.ts'
 
 const nameIn = <T extends string>(table: Readonly<Record<T, number>>, code: number, fallback: T): T =>
   (Object.entries(table) as [T, number][]).find(([, value]) => value === code)?.[0] ?? fallback
