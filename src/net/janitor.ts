@@ -1,6 +1,6 @@
 /**
  * Throws dead peers out of kad-dht's routing table and of ours. kad-dht itself does so only when a bucket is full:
- * with half of the peers frozen every lookup takes 12 s for ever (research/libp2p.md, e42).
+ * with half of the peers frozen every lookup takes 12 s for ever.
  */
 import type { PeerId } from '@libp2p/interface'
 import { nameOf } from '../lib/errors.ts'

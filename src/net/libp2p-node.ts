@@ -1,4 +1,4 @@
-/** The one place where libp2p is put together. Why each value is what it is: `README.md` and research/libp2p.md. */
+/** The one place where libp2p is put together. Why each value is what it is: `README.md`. */
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify, identifyPush } from '@libp2p/identify'
 import type { Identify, IdentifyPush } from '@libp2p/identify'
