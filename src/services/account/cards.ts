@@ -118,6 +118,11 @@ export class OwnCards implements Startable {
     }
   }
 
+  /** Resolves when the round under way, if any, is over. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
   /** Tries now what waits for a retry: peers have come, or the network is back. */
   hurry(): void {
     this.#attempt = 0

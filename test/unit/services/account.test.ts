@@ -114,12 +114,27 @@ async function settle(until: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-/** Lets time pass until something is so, in steps of ten minutes, with moments for the disk between them. */
-async function pass(clock: VirtualClock, until: () => boolean | Promise<boolean>, stepMs = 600_000): Promise<void> {
-  await settle(async () => {
-    await clock.advance(stepMs)
-    return until()
-  })
+/** Steps of time that a test may take, and not how long the disk takes over them. */
+const STEPS_MAX = 2_000
+
+/** Lets time pass until something is so, in steps of ten minutes; the round that a step set going ends before the next. */
+async function pass(
+  { at, cards }: { readonly at: Home; readonly cards: OwnCards },
+  until: () => boolean | Promise<boolean>,
+  stepMs = 600_000,
+): Promise<void> {
+  for (let step = 0; step < STEPS_MAX; step++) {
+    await at.clock.advance(stepMs)
+    await cards.idle()
+    if (await until()) return
+  }
+  assert.fail(`nothing happened within ${STEPS_MAX} steps`)
+}
+
+/** Whether a round of publication is over: the prekey card goes out first, the account card after it. */
+async function bothPublished(cards: OwnCards): Promise<boolean> {
+  const { prekeysPublishedAt, accountPublishedAt } = await cards.status()
+  return prekeysPublishedAt > 0 && accountPublishedAt > 0
 }
 
 const nowS = (clock: VirtualClock): number => clock.now() / 1_000
@@ -376,7 +391,7 @@ test('ID-01 both cards are published and verify; the prekey card names intro box
   const { at, account, network, cards, facts } = await running()
   assert.throws(() => cards.current(), LockedError)
   await cards.start()
-  await settle(async () => (await cards.status()).prekeysPublishedAt > 0)
+  await settle(() => bothPublished(cards))
   const card = network.at(accountCardKey(crypto, account.accountId))
   const prekeys = network.at(prekeyCardKey(crypto, account.accountId, account.deviceId))
   assert.ok(card?.kind === CARD_KIND.account && prekeys?.kind === CARD_KIND.prekeys)
@@ -425,13 +440,13 @@ test('ID-01 cards are put again daily, and a network that fails is tried again',
   network.holders = 5
   await settle(async () => {
     await at.clock.advance(1_500)
-    return (await cards.status()).prekeysPublishedAt > 0
+    return bothPublished(cards)
   })
   const publishedAt = at.clock.now()
   const before = network.published.length
-  await pass(at.clock, () => at.clock.now() >= publishedAt + 23 * 3_600_000)
+  await pass({ at, cards }, () => at.clock.now() >= publishedAt + 23 * 3_600_000)
   assert.equal(network.published.length, before)
-  await pass(at.clock, () => network.published.length === before + 2)
+  await pass({ at, cards }, () => network.published.length === before + 2)
   assert.ok(at.clock.now() < publishedAt + 26 * 3_600_000)
   await cards.stop()
 })
@@ -441,14 +456,14 @@ test('PK-09 prekeys change weekly; the old private halves stay for 60 days and a
   await cards.start()
   const first = cards.current().card.body
   const step = 6 * 3_600_000
-  await pass(at.clock, () => cards.current().card.body.signedPrekey.id !== first.signedPrekey.id, step)
+  await pass({ at, cards }, () => cards.current().card.body.signedPrekey.id !== first.signedPrekey.id, step)
   assert.ok(cards.current().card.body.number > first.number)
   assert.notEqual(cards.current().card.body.kemPrekey.id, first.kemPrekey.id)
   const old = await store.prekeys.signed.get(first.signedPrekey.id)
   assert.ok(old && old.retiredAt > 0 && old.retiredAt - old.createdAt <= 8 * DAY_MS)
-  await pass(at.clock, () => at.clock.now() >= old.retiredAt + 59 * DAY_MS, step)
+  await pass({ at, cards }, () => at.clock.now() >= old.retiredAt + 59 * DAY_MS, step)
   assert.deepEqual((await store.prekeys.signed.get(old.id))?.secret, old.secret, '29 days of mail after the last card')
-  await pass(at.clock, async () => (await store.prekeys.signed.get(old.id)) === undefined, step)
+  await pass({ at, cards }, async () => (await store.prekeys.signed.get(old.id)) === undefined, step)
   assert.ok(at.clock.now() <= old.retiredAt + 62 * DAY_MS)
   assert.equal(await store.prekeys.kem.get(first.kemPrekey.id), undefined)
   assert.ok((await store.prekeys.signed.list()).length <= 11)
@@ -493,7 +508,7 @@ test('ID-12 a home brought back from a copy goes on above what the network remem
   await cp(at.directory, copy, { recursive: true })
   for (let run = 0; run < 3; run++) {
     await cards.start()
-    await settle(async () => (await cards.status()).prekeysPublishedAt > 0)
+    await settle(() => bothPublished(cards))
     await cards.stop()
   }
   const back = await home({ directory: copy, clock: at.clock })
@@ -502,7 +517,7 @@ test('ID-12 a home brought back from a copy goes on above what the network remem
   await restored.cards.start()
   await settle(async () => {
     await at.clock.advance(2_000)
-    return (await restored.cards.status()).prekeysPublishedAt > 0
+    return bothPublished(restored.cards)
   })
   const { number } = restored.cards.current().card.body
   assert.ok(number > 3, `number ${number}`)
