@@ -45,7 +45,12 @@ const configSchema = z.strictObject({
   holder: z
     .strictObject({
       enabled: z.boolean().default(true),
-      diskMaxBytes: z.number().int().min(1_048_576).max(Number.MAX_SAFE_INTEGER).default(GIBIBYTE),
+      diskMaxBytes: z
+        .number()
+        .int()
+        .min(1_048_576)
+        .max(Number.MAX_SAFE_INTEGER)
+        .default(2 * GIBIBYTE),
     })
     .prefault({}),
   api: z

@@ -11,9 +11,13 @@ import type { Settings } from './config.ts'
 import { selectProvider } from './crypto/select.ts'
 import type { CryptoProvider } from './crypto/provider.ts'
 import { Daemon } from './daemon/daemon.ts'
+import { holderRole } from './daemon/holder-role.ts'
+import type { HolderRole } from './daemon/holder-role.ts'
+import { formerHolder } from './daemon/former-holder.ts'
 import { withOwnHolder } from './daemon/own-holder.ts'
+import { takingRole } from './taking-role.ts'
 import { systemClock } from './lib/clock.ts'
-import { nameOf, StorageError } from './lib/errors.ts'
+import { StorageError } from './lib/errors.ts'
 import type { Part } from './lib/lifecycle.ts'
 import type { Logger } from './lib/log.ts'
 import { silentLogger } from './lib/log.ts'
@@ -23,13 +27,17 @@ import { positions, publicKeyOfPeerId } from './net/peer-id.ts'
 import { loadProfile } from './profile.ts'
 import { accountExists, createAccount } from './services/account/create.ts'
 import type { AccountContext } from './services/account/ports.ts'
-import { HolderService } from './services/holder/serve.ts'
+import { Distrust } from './services/distrust/distrust.ts'
 import { DEFAULT_QUOTAS } from './services/holder/quotas.ts'
+import { ownPuzzle } from './services/stamps/own-puzzle.ts'
+import { stampSolver } from './services/stamps/solver.ts'
 import { StampVerifier } from './services/stamps/verifier.ts'
 import { Accounts } from './store/accounts.ts'
 import { Database } from './store/database.ts'
 import { Devices } from './store/devices.ts'
-import { HeldStore } from './store/held.ts'
+import { openHeld } from './store/held-open.ts'
+import { PeerNotes } from './store/peer-notes.ts'
+import type { HeldStore } from './store/held.ts'
 import { identityView } from './daemon/views.ts'
 
 export interface DaemonHooks {
@@ -116,13 +124,22 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
     rng: systemRng,
     log: log.child('net'),
   })
-  const holder = settings.holder.enabled ? await holdFor(settings, crypto, log, host, profile, add) : undefined
+  const system = { clock: systemClock, rng: systemRng }
+  const facts = { publicKey: publicKeyOfPeerId, position: positions((bytes) => crypto.sha256(bytes)) }
+  const disk = settings.holder.enabled ? await holderDisk(home, crypto, log, add) : undefined
+  const distrust = new Distrust({ clock: systemClock, log: log.child('distrust'), store: disk?.notes.evidence })
+  await add('distrust', distrust)
+  const shared = { settings, crypto, log, host, profile, facts, distrust }
+  const holder = disk === undefined ? undefined : await holdFor(shared, disk, add)
+  if (holder === undefined && (await exists(join(home, 'held')))) {
+    await add('former holder', await formerHolder(join(home, 'held'), { ...shared, ...system }))
+  }
   await add('network', host)
-  const positionOf = positions((bytes) => crypto.sha256(bytes))
+  if (holder !== undefined) await add('holder', leaving(holder.role))
   const peers = withOwnHolder({
     network: host.holderNetwork,
     routing: host.routing,
-    handler: () => holder?.service.handle,
+    handler: () => holder?.role.handle,
     clock: systemClock,
     rng: systemRng,
   })
@@ -141,7 +158,8 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
       crypto,
       network: peers.network,
       routing: peers.routing,
-      peers: { publicKey: publicKeyOfPeerId, position: positionOf },
+      peers: facts,
+      distrust,
       profile,
       log: log.child('mailbox'),
     },
@@ -152,56 +170,86 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
   return daemon
 }
 
-/** The holder role: its own database in the clear, since what it holds is sealed by others. */
-async function holdFor(
-  settings: Settings,
-  crypto: CryptoProvider,
-  log: Logger,
-  host: Host,
-  profile: Base['profile'],
-  add: Add,
-): Promise<{ readonly held: HeldStore; readonly service: HolderService }> {
-  const database = await Database.open(join(settings.home, 'held'))
+interface Shared {
+  readonly settings: Settings
+  readonly crypto: CryptoProvider
+  readonly log: Logger
+  readonly host: Host
+  readonly profile: Base['profile']
+  readonly facts: Base['mail']['peers']
+  readonly distrust: Distrust
+}
+
+interface HolderDisk {
+  readonly held: HeldStore
+  readonly notes: PeerNotes
+}
+
+/** The holder's own database: in the clear, since what it holds is sealed by others. */
+async function holderDisk(home: string, crypto: CryptoProvider, log: Logger, add: Add): Promise<HolderDisk> {
+  const { database, held } = await openHeld(join(home, 'held'), { crypto, rng: systemRng, log })
   await add('holder database', closing(database))
-  const held = await HeldStore.open(database, crypto, systemRng)
-  const service = new HolderService(
+  return { held, notes: new PeerNotes(database, crypto) }
+}
+
+/** The holder role, to be started when the network is. */
+async function holdFor(
+  shared: Shared,
+  { held, notes }: HolderDisk,
+  add: Add,
+): Promise<{ readonly held: HeldStore; readonly role: HolderRole }> {
+  const { settings, crypto, log, host, profile, facts, distrust } = shared
+  const role = holderRole(
     {
       clock: systemClock,
+      rng: systemRng,
       crypto,
       held,
+      network: host.holderNetwork,
       routing: host.routing,
+      peers: facts,
       signer: host.signer,
       stamps: new StampVerifier(crypto, systemClock),
+      distrust,
       profile,
       log: log.child('holder'),
+      ages: notes,
     },
     { ...DEFAULT_QUOTAS, nodeBytes: settings.holder.diskMaxBytes },
   )
-  await add('holder', service)
-  await add('holder role', roleAfter(profile.holderUptimeMs, host, service, log))
-  return { held, service }
+  const puzzle = { crypto, solver: stampSolver(crypto, systemRng), log, file: join(settings.home, 'node.puzzle') }
+  const about = { network: profile.name, publicKey: host.signer.publicKey, bits: profile.puzzleBits }
+  await add(
+    'holder role',
+    takingRole({
+      profile,
+      clock: systemClock,
+      log: log.child('holder'),
+      puzzle: async (signal) => ownPuzzle({ ...puzzle, ...about }, signal),
+      take: async (solution) => {
+        await host.setHolderHandler(role.handle, solution)
+        role.opened(true)
+      },
+    }),
+  )
+  return { held, role }
 }
 
-/** A peer holds for others once it has been up for a while: who comes and goes loses what it took (protocol §4). */
-function roleAfter(uptimeMs: number, host: Host, service: HolderService, log: Logger): Part['part'] {
-  let cancel = (): void => {}
-  const take = async (): Promise<void> => {
-    await host.setHolderHandler(service.handle)
-  }
+/** Stops only after what too few others have was handed over. */
+function leaving(role: HolderRole): Part['part'] {
   return {
     start: async () => {
-      if (uptimeMs === 0) await take()
-      else
-        cancel = systemClock.after(uptimeMs, () => {
-          take().catch((error: unknown) => {
-            log.error('the holder role could not be taken on', { error: nameOf(error) })
-          })
-        })
+      await role.start()
     },
-    stop: () => {
-      cancel()
+    stop: async () => {
+      await role.leave()
+      await role.stop()
     },
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
 }
 
 const closing = (database: Database): Part['part'] => ({

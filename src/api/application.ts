@@ -3,7 +3,7 @@
  * services; a test satisfies it with a handful of closures. Ids are text: accounts bech32m `sotto1…`, messages and
  * devices lower-case hex. Times are ISO 8601 UTC. Errors are those of `lib/errors`.
  */
-export type MessageState = 'queued' | 'stored' | 'delivered' | 'read' | 'expired' | 'failed'
+export type MessageState = 'queued' | 'stored' | 'delivered' | 'read' | 'expired' | 'failed' | 'taken-back'
 export type ContactState = 'requested' | 'incoming' | 'accepted' | 'blocked'
 
 export interface StatusView {
@@ -50,7 +50,7 @@ export interface MessageView {
   readonly sentAt: string
   readonly committedAt: string
   readonly status: MessageState
-  /** How many holders gave a receipt, of how many asked for: `stored 4/5`. Zero on the direct path. */
+  /** How many holders proved last that they keep it, of how many asked for: `stored 4/5`. Zero on the direct path. */
   readonly stored: number
   readonly storedOf: number
   /** The path by which it last went. */
@@ -81,6 +81,8 @@ export interface WhyView {
     readonly nextAttemptAt: string | null
     readonly expiresAt: string
     readonly holders: readonly { readonly peerId: string; readonly at: string }[]
+    /** How many holders showed that they have it when they were last asked; null before that. */
+    readonly proved: { readonly holders: number; readonly at: string } | null
     readonly steps: readonly { readonly at: string; readonly event: string; readonly detail: string }[]
   }[]
   /** One sentence in plain words: what is proved so far, and what happens next. */
@@ -111,6 +113,39 @@ export interface PeerView {
   readonly holder: boolean
   readonly encryption: string
 }
+/** The device's one-time prekeys, as far as it knows what its holders gave out. Uses are those of the last 60 days. */
+export interface PrekeysView {
+  /** Of the prekey card that names them. */
+  readonly number: number
+  readonly total: number
+  readonly target: number
+  readonly slices: readonly {
+    readonly holder: string | null
+    readonly left: number
+    /** Whether the holder is known to have it. */
+    readonly placed: boolean
+  }[]
+  readonly createdAt: string | null
+  /** When the signed and the last-resort prekey were made. */
+  readonly lastRotatedAt: string | null
+  readonly used: number
+  /** Sessions that began without a one-time prekey. */
+  readonly lastResortUses: number
+}
+/** What waits for us at holders, and how far it was last looked for. */
+export interface MailboxView {
+  /** Letters that holders listed and that are not taken in yet: their holder is silent, or nobody can read them. */
+  readonly waiting: number
+  /** Messages that are here and were not read. */
+  readonly unread: number
+  readonly lastSweepAt: string | null
+  /** Whether enough holders answered in the last sweep for nothing to be missed. */
+  readonly complete: boolean
+  /** Answers of holders in the last sweep, over all mailboxes. */
+  readonly answers: number
+  /** Whom new letters come to now, as far as they are known: the nearest of each mailbox that is followed. */
+  readonly holders: readonly { readonly peerId: string; readonly waiting: number }[]
+}
 export interface EventView {
   readonly number: number
   readonly at: string
@@ -130,6 +165,7 @@ export interface Application {
   rotateIdentity(input: { passphrase: string }): Promise<{ identity: IdentityView; phrase: string }>
   /** Puts the account and prekey cards on holders again. */
   publishIdentity(): Promise<{ receipts: number }>
+  prekeys(): Promise<PrekeysView>
   /** A `sotto:` link; with `token` the bearer skips the stamp. */
   invite(input: { token: boolean }): Promise<{ link: string }>
   /** Looks an account up in the network. Throws NotFoundError. */
@@ -162,7 +198,10 @@ export interface Application {
   send(accountId: string, input: { text: string; replyTo?: string; id?: string }): Promise<MessageView>
   markRead(accountId: string, input: { upTo?: string }): Promise<{ marked: number }>
   why(id: string): Promise<WhyView>
+  /** Takes back what was not delivered yet, for every device. Throws NotFoundError; ConflictError where it is too late. */
+  takeBack(id: string): Promise<MessageView>
 
+  mailbox(): Promise<MailboxView>
   peers(): Promise<readonly PeerView[]>
   /** Numbered events after `since`, oldest first; `first` is the oldest number still kept. */
   eventsSince(since: number, limit: number): Promise<{ events: readonly EventView[]; first: number; last: number }>

@@ -11,9 +11,11 @@ import type {
   EventView,
   IdentityView,
   KeyView,
+  MailboxView,
   MessageView,
   Page,
   PeerView,
+  PrekeysView,
   StatusView,
   VerifyView,
   WhyView,
@@ -88,6 +90,12 @@ export class ApiClient implements Omit<Application, 'onEvent'> {
   publishIdentity(): Promise<{ receipts: number }> {
     return this.#post('/identity/publish')
   }
+  mailbox(): Promise<MailboxView> {
+    return this.#get('/mailbox')
+  }
+  prekeys(): Promise<PrekeysView> {
+    return this.#get('/prekeys')
+  }
   invite(input: { token: boolean }): Promise<{ link: string }> {
     return this.#get(`/invite?token=${input.token}`)
   }
@@ -154,6 +162,9 @@ export class ApiClient implements Omit<Application, 'onEvent'> {
   }
   markRead(accountId: string, input: { upTo?: string }): Promise<{ marked: number }> {
     return this.#post(`/conversations/${encodeURIComponent(accountId)}/read`, input)
+  }
+  takeBack(id: string): Promise<MessageView> {
+    return this.#call('DELETE', `/messages/${encodeURIComponent(id)}`)
   }
   why(id: string): Promise<WhyView> {
     return this.#get(`/messages/${encodeURIComponent(id)}/why`)

@@ -6,9 +6,11 @@ import type {
   EventView,
   IdentityView,
   KeyView,
+  MailboxView,
   MessageView,
   Page,
   PeerView,
+  PrekeysView,
   StatusView,
   VerifyView,
   WhyView,
@@ -18,13 +20,14 @@ import { LockedError, NotFoundError, UsageError } from '../lib/errors.ts'
 import { encodeAccountId, parseAccountId } from '../protocol/account-id.ts'
 import { formatSafetyNumber, safetyNumber, safetyQr } from '../protocol/safety-number.ts'
 import { send } from '../services/outbox/send.ts'
+import { takeBack } from '../services/outbox/take-back.ts'
 import { PIN_SOURCE } from '../store/records.ts'
-import type { Contact } from '../store/records.ts'
+import type { Contact, Message } from '../store/records.ts'
+import type { PrekeyCard } from '../wire/prekeys.ts'
 import { encodeInvite, encodeSafetyQr, parseInvite } from '../wire/invite.ts'
 import type { Daemon } from './daemon.ts'
-import { publishNow } from './unlocked.ts'
 import type { UnlockedRooms } from './unlocked.ts'
-import { TOKEN_PREFIX } from './upkeep.ts'
+import { publishNow, TOKEN_PREFIX } from './upkeep.ts'
 import {
   contactView,
   conversationView,
@@ -32,7 +35,9 @@ import {
   identityView,
   isoOrNull,
   keyView,
+  mailboxView,
   messageView,
+  prekeysView,
   whyView,
 } from './views.ts'
 
@@ -109,6 +114,10 @@ export class DaemonApplication implements Application {
     return { receipts: await publishNow(this.#daemon.base, this.#rooms()) }
   }
 
+  async prekeys(): Promise<PrekeysView> {
+    return prekeysView(await this.#rooms().pool.status())
+  }
+
   async invite(input: { token: boolean }): Promise<{ link: string }> {
     const rooms = this.#rooms()
     const { base } = this.#daemon
@@ -151,6 +160,8 @@ export class DaemonApplication implements Application {
     if (invite !== undefined) await this.#daemon.join(invite.addresses)
     const accountId = invite?.accountId ?? parseAccountId(input.target.trim())
     const resolved = await rooms.directory.resolve(accountId)
+    // What the request is sealed with is fetched while it is being written down.
+    for (const prekeys of resolved.prekeys) this.#prefetch(resolved.accountId, prekeys)
     const added = await rooms.contacts.add({
       accountId: resolved.accountId,
       name: checkedName(input.name ?? ''),
@@ -235,6 +246,7 @@ export class DaemonApplication implements Application {
     const rooms = this.#rooms()
     const contact = parseAccountId(accountId)
     const before = input.cursor === undefined ? {} : { before: cursorOf(input.cursor) }
+    if (input.cursor === undefined) await this.#prefetchFor(contact)
     const found = await rooms.conversations.page(contact, { ...before, limit: input.limit + 1 })
     const items = found.slice(0, input.limit).map(messageView)
     return { items, next: found.length > input.limit ? (items.at(-1)?.cursor ?? null) : null }
@@ -282,6 +294,15 @@ export class DaemonApplication implements Application {
     return whyView(message, await rooms.outbox.itemsOf(message.id, message.contact))
   }
 
+  async takeBack(id: string): Promise<MessageView> {
+    return messageView(await this.#takeBack(messageId(id)))
+  }
+
+  async mailbox(): Promise<MailboxView> {
+    const { mailbox, conversations } = this.#rooms()
+    return mailboxView(mailbox.reader.lastSweep, mailbox.reader.pending, await conversations.all())
+  }
+
   async peers(): Promise<readonly PeerView[]> {
     return this.#daemon.base.host.peers().map((peer) => ({
       peerId: peer.id,
@@ -303,6 +324,23 @@ export class DaemonApplication implements Application {
 
   onEvent(listener: (number: number) => void): () => void {
     return this.#daemon.onEvent(listener)
+  }
+
+  /** Whoever opens a conversation may write in it: what a new session begins with is fetched ahead. */
+  async #prefetchFor(accountId: Uint8Array): Promise<void> {
+    const contact = await this.#rooms().contacts.get(accountId)
+    for (const { prekeys } of contact?.devices ?? []) if (prekeys !== undefined) this.#prefetch(accountId, prekeys)
+  }
+
+  #prefetch(accountId: Uint8Array, prekeys: PrekeyCard): void {
+    const { deviceId } = prekeys.body.certificate.body
+    const fetching = this.#rooms().sessions.prepare({ accountId }, { deviceId, prekeys })
+    if (fetching !== undefined) this.#daemon.inBackground(fetching)
+  }
+
+  async #takeBack(id: Uint8Array): Promise<Message> {
+    const { journal, conversations, outbox, mailbox } = this.#rooms()
+    return takeBack({ journal, conversations, outbox, tombstones: mailbox.tombstones }, id)
   }
 
   #rooms(): UnlockedRooms {

@@ -5,7 +5,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Rng } from '../lib/rng.ts'
 import type { HolderCaller, HolderHandler, HolderLink, HolderNetwork, Routing } from '../services/ports.ts'
-import type { Letter } from '../wire/letter.ts'
 
 const CHALLENGE_BYTES = 32
 
@@ -24,10 +23,10 @@ export interface OwnHolderInit {
 export function withOwnHolder(init: OwnHolderInit): { readonly network: HolderNetwork; readonly routing: Routing } {
   const { network, routing, handler } = init
   const listeners = new Set<PushListener>()
-  const push = (address: Uint8Array, letter: Letter): boolean => {
+  const push: HolderCaller['push'] = (deposit) => {
     // Not in the middle of the put that brings it: its receipt comes first, as over a stream.
     init.clock.after(0, () => {
-      for (const listener of listeners) listener(routing.self().id, address, letter)
+      for (const listener of listeners) listener(routing.self().id, deposit)
     })
     return true
   }

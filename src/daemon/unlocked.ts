@@ -4,15 +4,14 @@
  */
 import type { Base } from './base.ts'
 import { equal, wipe } from '../lib/bytes.ts'
-import { withDeadline } from '../lib/clock.ts'
 import { nameOf } from '../lib/errors.ts'
 import { Lifecycle } from '../lib/lifecycle.ts'
 import type { Startable } from '../lib/lifecycle.ts'
 import { epochsToRead } from '../protocol/mailbox-rules.ts'
 import { WRITE_QUORUM } from '../protocol/replicas.ts'
 import { prekeysFit } from '../protocol/trust.ts'
-import { OwnCards } from '../services/account/cards.ts'
-import { FormerAccounts } from '../services/account/former.ts'
+import type { OwnCards } from '../services/account/cards.ts'
+import type { OwnPool } from '../services/account/own-pool.ts'
 import type { UnlockedAccount } from '../services/account/ports.ts'
 import { Contacts } from '../services/contacts/contacts.ts'
 import { Grants } from '../services/contacts/grants.ts'
@@ -30,6 +29,7 @@ import { Intake } from '../services/inbox/intake.ts'
 import { Receipts } from '../services/inbox/receipts.ts'
 import { Outbox } from '../services/outbox/outbox.ts'
 import { OutboxWorker } from '../services/outbox/worker.ts'
+import type { Bundles } from '../services/sessions/bundles.ts'
 import { Sessions } from '../services/sessions/sessions.ts'
 import { LetterStamps, stampSolver } from '../services/stamps/solver.ts'
 import { bucketRange } from '../store/buckets.ts'
@@ -38,8 +38,18 @@ import type { Contact } from '../store/records.ts'
 import { openStore } from '../store/store.ts'
 import type { Store } from '../store/store.ts'
 import type { Vault } from '../store/vault.ts'
-import { expiredTokens, mailboxPlans, mend, NO_CHANGE, refresh, spendToken, standsUnder } from './upkeep.ts'
+import {
+  expiredTokens,
+  mailboxPlans,
+  mend,
+  NO_CHANGE,
+  refresh,
+  resealHanging,
+  spendToken,
+  standsUnder,
+} from './upkeep.ts'
 import { CONTENT_KIND } from '../wire/content.ts'
+import { prekeyRooms } from './prekeys.ts'
 
 const ADDRESSES_SETTING = 'announced-addresses'
 /** Contacts hear of our mailboxes anew after this long (protocol §4: a refresh each month). */
@@ -49,7 +59,6 @@ const HOUSEKEEPING_MS = 3_600_000
 const HISTORY_MS = 30 * 24 * 3_600_000
 /** Addresses settle after the start; what is announced before would be wrong at once. */
 const SETTLE_MS = 2_000
-const PUBLISH_MS = 30_000
 
 export interface UnlockedRooms {
   readonly store: Store
@@ -63,6 +72,8 @@ export interface UnlockedRooms {
   readonly sessions: Sessions
   readonly mailbox: Mailbox
   readonly cards: OwnCards
+  readonly pool: OwnPool
+  readonly bundles: Bundles
   readonly policies: Policies
   readonly inbox: Inbox
 }
@@ -96,6 +107,8 @@ export class Unlocked implements Startable {
           },
         },
         { name: 'cards', part: rooms.cards },
+        { name: 'pool', part: rooms.pool },
+        { name: 'bundles', part: rooms.bundles },
         { name: 'outbox', part: rooms.outbox },
         { name: 'receipts', part: rooms.receipts },
         { name: 'policies', part: rooms.policies },
@@ -149,6 +162,7 @@ export class Unlocked implements Startable {
   async onPeer(peerId: string, connected: boolean): Promise<void> {
     if (!this.#running || !connected) return
     this.rooms.cards.hurry()
+    this.rooms.pool.hurry()
     this.rooms.policies.hurry()
     for (const { accountId, deviceId } of await this.#devicesOf(peerId)) this.rooms.outbox.hurry(accountId, deviceId)
   }
@@ -196,6 +210,7 @@ export class Unlocked implements Startable {
       await store.parts.sweep(now)
       return { ...NO_CHANGE, ops: [...(await expiredTokens(store, now)), ...this.rooms.sessions.tidy()] }
     })
+    await resealHanging(this.rooms)
     for (const contact of await contacts.all()) {
       if (contact.state === CONTACT_STATE.accepted) await refresh(directory, contact.accountId)
     }
@@ -213,33 +228,26 @@ function build(
   const journal = new Journal({ store, clock, log: log('journal') })
   const find = async (accountId: Uint8Array): Promise<Contact | undefined> => store.contacts.get(accountId)
 
+  const solver = stampSolver(crypto, rng)
   const mailbox: Mailbox = new Mailbox(
     { ...base.mail, log: log('mailbox') },
     {
       seeds: [account.mailboxSeed, account.introSeed],
       sinceMs: account.createdAt,
       burials: store.burials,
-      stamps: new LetterStamps(crypto, stampSolver(crypto, rng), clock),
+      stamps: new LetterStamps(crypto, solver, clock),
       onLetter: async (letter) => intake.onLetter(letter),
     },
   )
   const network = new CardNetwork(mailbox.cards)
-  const cards = new OwnCards({
+  const { cards, pool, bundles } = prekeyRooms({
+    base,
+    vault,
+    store,
     account,
-    store: {
-      accounts: store.accounts,
-      devices: store.devices,
-      prekeys: store.prekeys,
-      former: new FormerAccounts(base.database, vault),
-    },
     journal,
     network,
-    profile,
-    stampBits: profile.stampBits,
-    crypto,
-    clock,
-    rng,
-    log: log('cards'),
+    holders: mailbox.prekeys(solver),
   })
   const directory = new Directory({
     crypto,
@@ -271,29 +279,23 @@ function build(
       if (card !== undefined) return prekeysFit(pinned, card)
       return pinned.body.devices.some(({ body }) => equal(body.deviceId, deviceId))
     },
+    bundles,
+    onUse: () => {
+      pool.changed()
+    },
+    onReuse: (id) => {
+      pool.reused(id)
+    },
   })
   const conversations = new Conversations({ store, journal, clock })
-  const outbox = new Outbox({
-    store: store.outbox,
-    history: store.history,
-    journal,
-    sessions,
-    messages: conversations,
-    clock,
-    rng,
-    log: log('outbox'),
-  })
+  const sending = { sessions, messages: conversations, crypto, clock, rng, log: log('outbox') }
+  const outbox = new Outbox({ ...sending, store: store.outbox, history: store.history, journal })
   const worker = new OutboxWorker({
+    ...sending,
     outbox,
     contacts: store.contacts,
-    sessions,
-    messages: conversations,
     direct: host.direct,
-    mail: mailbox.depositor,
-    crypto,
-    clock,
-    rng,
-    log: log('outbox'),
+    mail: mailbox.post,
     profile,
   })
   outbox.use(async (lane) => {
@@ -364,6 +366,8 @@ function build(
     sessions,
     mailbox,
     cards,
+    pool,
+    bundles,
     policies,
     inbox,
   }
@@ -385,16 +389,4 @@ function build(
   journal.follow(sessions)
   journal.follow(outbox)
   return { rooms, intake }
-}
-
-/** Publishes both cards and the policies now. How many holders signed for the account card. */
-export async function publishNow(base: Base, rooms: UnlockedRooms): Promise<number> {
-  const own = await rooms.store.accounts.own()
-  if (own === undefined) return 0
-  rooms.policies.changed()
-  return withDeadline(base.clock, PUBLISH_MS, async (signal) => {
-    const prekeys = await rooms.mailbox.cards.publish({ kind: 2, body: rooms.cards.current().card }, signal)
-    const account = await rooms.mailbox.cards.publish({ kind: 1, body: own.card }, signal)
-    return Math.min(prekeys.receipts.length, account.receipts.length)
-  })
 }

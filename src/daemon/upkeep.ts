@@ -1,15 +1,18 @@
 /** What crosses several rooms of an unlocked account: whose lanes stand open, whose messages are whose, and mending a pair. */
 import type { Base } from './base.ts'
 import { equal, fromHex, toHex } from '../lib/bytes.ts'
+import { withDeadline } from '../lib/clock.ts'
 import { NotFoundError, SottoError, VerificationError } from '../lib/errors.ts'
 import type { DecryptReason } from '../lib/errors.ts'
 import { accountId as accountIdOf } from '../protocol/account-id.ts'
+import type { OwnCards } from '../services/account/cards.ts'
 import type { UnlockedAccount } from '../services/account/ports.ts'
 import type { Contacts } from '../services/contacts/contacts.ts'
 import { openLanes, tokenLaneSeed } from '../services/contacts/lanes.ts'
-import type { MailboxPlan } from '../services/contacts/policies.ts'
+import type { MailboxPlan, Policies } from '../services/contacts/policies.ts'
 import type { Directory } from '../services/directory/directory.ts'
 import type { Journal } from '../services/events/journal.ts'
+import type { Mailbox } from '../services/mailbox/mailbox.ts'
 import type { Outbox } from '../services/outbox/outbox.ts'
 import type { Sessions } from '../services/sessions/sessions.ts'
 import type { StoreOp } from '../store/database.ts'
@@ -20,6 +23,15 @@ import type { Store } from '../store/store.ts'
 /** Invite tokens open a lane into the intro box for as long as they are kept. */
 export const TOKEN_PREFIX = 'invite:'
 export const NO_CHANGE = { ops: [], facts: [], result: undefined } as const
+
+const PUBLISH_MS = 30_000
+
+interface PublishedRooms {
+  readonly store: Store
+  readonly cards: OwnCards
+  readonly policies: Policies
+  readonly mailbox: Mailbox
+}
 
 interface MendedRooms {
   readonly store: Store
@@ -64,6 +76,9 @@ export async function mailboxPlans(
 export async function mend(rooms: MendedRooms, { accountId }: Contact, reason: DecryptReason): Promise<void> {
   await refresh(rooms.directory, accountId)
   if (reason === 'state') return
+  const before = await rooms.store.contacts.get(accountId)
+  const wanted = before?.state === CONTACT_STATE.accepted ? before.devices : []
+  await Promise.all(wanted.map(async (device) => rooms.sessions.prepare({ accountId }, device, { again: true })))
   await rooms.journal.commit(async () => {
     const contact = await rooms.store.contacts.get(accountId)
     if (contact?.state !== CONTACT_STATE.accepted || contact.changed !== undefined) return NO_CHANGE
@@ -80,14 +95,31 @@ export async function mend(rooms: MendedRooms, { accountId }: Contact, reason: D
   })
 }
 
+/** First messages that a device may be unable to read are sealed again, without a one-time prekey (PK-06). */
+export async function resealHanging(rooms: Omit<MendedRooms, 'contacts' | 'directory'>): Promise<void> {
+  for (const { accountId, deviceId } of rooms.sessions.hanging()) {
+    await rooms.journal.commit(async () => {
+      const contact = await rooms.store.contacts.get(accountId)
+      const device = contact?.devices.find((each) => equal(each.deviceId, deviceId))
+      const open = contact !== undefined && contact.changed === undefined && contact.state !== CONTACT_STATE.blocked
+      if (!open || device === undefined || rooms.outbox.queue.lane(accountId, deviceId).entries.size === 0)
+        return NO_CHANGE
+      const begun = restarted(rooms.sessions, contact, device, { lastResort: true })
+      const resealed = begun.length === 0 ? [] : await rooms.outbox.resealOps(accountId, deviceId)
+      return { ...NO_CHANGE, ops: [...begun.flatMap(({ ops }) => ops), ...resealed] }
+    })
+  }
+}
+
 /** What begins anew with a device; nothing where it has no prekeys in force. */
 function restarted(
   sessions: Sessions,
   contact: Contact,
   device: ContactDevice,
+  options: { readonly lastResort?: boolean } = {},
 ): readonly { readonly deviceId: Uint8Array; readonly ops: readonly StoreOp[] }[] {
   try {
-    const ops = sessions.restart(contact, device)
+    const ops = sessions.restart(contact, device, options)
     return ops === undefined ? [] : [{ deviceId: device.deviceId, ops }]
   } catch (error) {
     if (error instanceof NotFoundError || error instanceof VerificationError) return []
@@ -121,4 +153,16 @@ export async function expiredTokens(store: Store, now: number): Promise<readonly
   return settings
     .filter(([name, until]) => name.startsWith(TOKEN_PREFIX) && Number(until) <= now)
     .flatMap(([name]) => store.settings.delete(name))
+}
+
+/** Publishes both cards and the policies now. How many holders signed for the account card. */
+export async function publishNow(base: Base, rooms: PublishedRooms): Promise<number> {
+  const own = await rooms.store.accounts.own()
+  if (own === undefined) return 0
+  rooms.policies.changed()
+  return withDeadline(base.clock, PUBLISH_MS, async (signal) => {
+    const prekeys = await rooms.mailbox.cards.publish({ kind: 2, body: rooms.cards.current().card }, signal)
+    const account = await rooms.mailbox.cards.publish({ kind: 1, body: own.card }, signal)
+    return Math.min(prekeys.receipts.length, account.receipts.length)
+  })
 }

@@ -6,14 +6,18 @@ import type {
   EventView,
   IdentityView,
   KeyView,
+  MailboxView,
   MessageState,
   MessageView,
+  PrekeysView,
   WhyView,
 } from '../api/application.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { encodeAccountId } from '../protocol/account-id.ts'
 import { accountIdOfCard } from '../protocol/card-rules.ts'
+import { POOL_SIZE } from '../protocol/prekey-pool.ts'
 import { REPLICAS } from '../protocol/replicas.ts'
+import type { PoolStatus } from '../services/account/pool-status.ts'
 import type { OwnAccount } from '../store/accounts.ts'
 import { CONTACT_STATE, OUTBOX_PATH, PIN_SOURCE } from '../store/records.ts'
 import type { Contact, Conversation, Message, OutboxItem, StoredEvent } from '../store/records.ts'
@@ -61,9 +65,10 @@ export function contactView(contact: Contact): ContactView {
 const pathName = ({ path }: Pick<OutboxItem, 'path'>): MessageView['path'] =>
   nameIn<MessageView['path']>(OUTBOX_PATH, path, 'none')
 
-/** Receipts that a letter of the message has by now: of its part that has the fewest. */
+/** Holders that keep the message, by their receipts or, where they were asked since, by what they showed: of its part that fewest keep. */
 function storedCount(items: readonly OutboxItem[]): number {
-  return items.length === 0 ? 0 : Math.min(...items.map(({ receipts }) => receipts.length))
+  const counts = items.map(({ receipts, proved }) => proved?.holders ?? receipts.length)
+  return counts.length === 0 ? 0 : Math.min(...counts, REPLICAS)
 }
 
 export function messageView(message: Message): MessageView {
@@ -108,6 +113,7 @@ export function whyView(message: Message, items: readonly OutboxItem[]): WhyView
       nextAttemptAt: isDone(item) ? null : iso(item.nextAt),
       expiresAt: iso(item.expiresAt),
       holders: item.receipts.map(({ holder, at }) => ({ peerId: holder, at: iso(at * 1_000) })),
+      proved: item.proved === undefined ? null : { holders: item.proved.holders, at: iso(item.proved.at) },
       steps: item.trace.map(({ at, event, detail }) => ({ at: iso(at), event, detail })),
     })),
     summary: message.outgoing ? summaryOf(status, items) : 'This message came in; it is on this device.',
@@ -136,7 +142,7 @@ function summaryOf(status: MessageState, items: readonly OutboxItem[]): string {
     case 'queued':
       return `Nothing is proved yet.${REASONS[last] === undefined ? '' : ` ${REASONS[last]}`}${next}`
     case 'stored':
-      return `${storedCount(items)} of ${REPLICAS} holders signed that they keep it; the recipient has not shown itself.${next}`
+      return `${storedSentence(waiting)} The recipient has not shown itself.${next}`
     case 'delivered':
       return 'The recipient’s device has shown that it has it.'
     case 'read':
@@ -145,7 +151,17 @@ function summaryOf(status: MessageState, items: readonly OutboxItem[]): string {
       return 'No device of the recipient came for it within 30 days. It is no longer tried.'
     case 'failed':
       return 'It was given up; see the steps.'
+    case 'taken-back':
+      return 'It was taken back before a device of the recipient had shown that it has it.'
   }
+}
+
+function storedSentence(items: readonly OutboxItem[]): string {
+  const looks = items.map(({ proved }) => proved?.at).filter((at) => at !== undefined)
+  const count = `${storedCount(items)} of ${REPLICAS} holders`
+  return looks.length === 0
+    ? `${count} signed that they keep it.`
+    : `${count} showed at ${iso(Math.min(...looks))} that they have it.`
 }
 
 export function keyView(crypto: CryptoProvider, card: AccountCard): KeyView {
@@ -161,6 +177,35 @@ export function keyView(crypto: CryptoProvider, card: AccountCard): KeyView {
     })),
     sizes: { ed25519: body.account.ed25519.length, mldsa65: body.account.mldsa65.length, x25519: 32, kem: 1_568 },
     successor: body.successor === undefined ? null : 'named',
+  }
+}
+
+export function prekeysView(status: PoolStatus): PrekeysView {
+  const { number, total, used, lastResortUses } = status
+  return {
+    number,
+    total,
+    target: POOL_SIZE,
+    slices: status.slices.map(({ holder, left, placed }) => ({ holder: holder === '' ? null : holder, left, placed })),
+    createdAt: isoOrNull(status.createdAt),
+    lastRotatedAt: isoOrNull(status.lastRotatedAt),
+    used,
+    lastResortUses,
+  }
+}
+
+export function mailboxView(
+  lastSweep: { readonly at: number; readonly complete: boolean; readonly answers: number } | undefined,
+  pending: { readonly letters: number; readonly holders: ReadonlyMap<string, number> },
+  conversations: readonly Conversation[],
+): MailboxView {
+  return {
+    waiting: pending.letters,
+    unread: conversations.reduce((sum, { unread }) => sum + unread, 0),
+    lastSweepAt: isoOrNull(lastSweep?.at ?? 0),
+    complete: lastSweep?.complete ?? false,
+    answers: lastSweep?.answers ?? 0,
+    holders: [...pending.holders].map(([peerId, waiting]) => ({ peerId, waiting })),
   }
 }
 

@@ -16,7 +16,9 @@ export class ExpiringMap<K, V> {
   get(key: K): V | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
-    if (entry.until > this.#clock.now()) return entry.value
+    const leftMs = entry.until - this.#clock.now()
+    // More than twice its life is left where the clock was set back meanwhile: it must not stay for as long as that.
+    if (leftMs > 0 && leftMs <= 2 * this.#ttlMs) return entry.value
     this.#entries.delete(key)
     return undefined
   }

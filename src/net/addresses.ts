@@ -1,4 +1,5 @@
 /** Multiaddrs as texts: which are well formed, which may be dialled here, which come first. */
+import type { IdentifyResult } from '@libp2p/interface'
 import { isPrivate } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -85,4 +86,12 @@ export function keepAddresses(
   }
   const sorted = [...kept].sort(([, a], [, b]) => a - b)
   return sorted.slice(0, PEER_ADDRESSES_MAX).map(([text]) => text)
+}
+
+/** A peer's own word for where it is dialled, and where we reached it. */
+export function identifiedAddresses(result: IdentifyResult, profile: NetworkProfile): readonly string[] {
+  const { peerId, signedPeerRecord, listenAddrs, connection } = result
+  const own = (signedPeerRecord?.addresses ?? listenAddrs).map(String)
+  const dialled = connection.direction === 'outbound' ? [connection.remoteAddr.toString()] : []
+  return keepAddresses([...own, ...dialled], peerId.toString(), profile)
 }

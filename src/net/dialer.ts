@@ -1,8 +1,8 @@
 /** Connections and streams to peers, by explicit addresses: what the peer store says of a peer may be a stranger's word. */
 import type { Connection, Stream } from '@libp2p/interface'
-import { NetworkError } from '../lib/errors.ts'
+import { NetworkError, UsageError } from '../lib/errors.ts'
 import type { PeerRecord } from '../wire/peer.ts'
-import { addressFor } from './addresses.ts'
+import { addressFor, parseAddress } from './addresses.ts'
 import type { Node } from './libp2p-node.ts'
 import { parsePeerId } from './peer-id.ts'
 import { DIAL_DEADLINE_MS } from './protocols.ts'
@@ -49,5 +49,22 @@ export class Dialer {
         }
       }
     }
+  }
+
+  /** Dials a multiaddr that the user gave; the id of who answered. Throws UsageError, NetworkError or TimeoutError. */
+  async dial(text: string, signal: AbortSignal): Promise<string> {
+    const address = parseAddress(text)
+    if (address === undefined) throw new UsageError('this is not a multiaddr')
+    try {
+      return (await this.#node.dial(address, { signal })).remotePeer.toString()
+    } catch (error) {
+      throw networkError('dialling the address', error)
+    }
+  }
+
+  /** Closes the connections to a peer. */
+  async hangUp(peerId: string): Promise<void> {
+    const id = parsePeerId(peerId)
+    if (id !== undefined) await this.#node.hangUp(id)
   }
 }

@@ -2,10 +2,11 @@
  * Sotto's own find: the peers nearest to a target, each of which answered.
  *
  * 1. The shortlist begins with the nearest live peers and the nearest candidates of the table.
- * 2. Up to α = 3 queries (verb FIND) run side by side, the nearest unasked peer first. Among the `WIDTH` nearest
- *    everyone is asked; farther off only who is not known to be alive.
+ * 2. Up to α = 5 queries (verb FIND) run side by side, the nearest unasked peer first. Among the `WIDTH` nearest
+ *    everyone is asked; farther off only who is not known to be alive, until one fails that was: then all are asked.
  * 3. An answer's closer peers join the shortlist as candidates. Who fails leaves it and the table.
- * 4. It ends when nobody is left to ask among the `count` nearest. A query that takes long does not hold up the others.
+ * 4. It ends when nobody is left to ask among the `count` nearest. A query that takes long does not hold up the others, and
+ *    after a while it is not waited for: who is late is not in the result, and is judged when its own deadline passes.
  */
 import type { Clock } from '../lib/clock.ts'
 import { messageOf, nameOf } from '../lib/errors.ts'
@@ -20,12 +21,15 @@ import { within } from './signals.ts'
 
 /** Nearest peers that are asked whatever we know of them. */
 export const FIND_WIDTH = 8
-const ALPHA = 3
+const ALPHA = 5
 /** A connected peer that says nothing for this long is out; one that has to be dialled first gets more. */
 const QUERY_DEADLINE_MS = 2_000
 const DIAL_AND_QUERY_DEADLINE_MS = 5_000
 /** After this a query no longer counts against α. */
 const SLOW_QUERY_MS = 250
+/** After this nobody waits for it, so that frozen peers cost a find a second, and those that have to be dialled two. */
+const LATE_MS = 1_000
+const LATE_DIAL_MS = 2_000
 /** Peers that one find asks at most: liars may name new peers without end. */
 const QUERIES_MAX = 64
 
@@ -41,9 +45,11 @@ export interface FindDeps {
   readonly clean: (records: readonly PeerRecord[]) => readonly PeerRecord[]
   /** It failed: once reached, or before that. */
   readonly failed: (peer: PeerRecord, reached: boolean) => void
+  /** Queries side by side, other than 5: for measurements. */
+  readonly alpha?: number
 }
 
-type State = 'unasked' | 'asked' | 'answered' | 'failed'
+type State = 'unasked' | 'asked' | 'late' | 'answered' | 'failed'
 
 interface Listed extends Contact {
   state: State
@@ -69,6 +75,8 @@ class Walk {
   /** Nearest first, the failed ones left out. */
   #list: Listed[] = []
   readonly #seen = new Set<string>()
+  /** One that we took for live did not answer: then the others are not believed to be either. */
+  #doubt = false
   #running = 0
   #slow = 0
   #queries = 0
@@ -87,8 +95,9 @@ class Walk {
     for (const contact of this.#deps.table.nearestCandidates(this.#target, reach)) this.#insert(contact)
     const onAbort = (): void => this.#wake?.()
     this.#signal.addEventListener('abort', onAbort)
+    const alpha = this.#deps.alpha ?? ALPHA
     while (!this.#signal.aborted) {
-      const next = this.#running - this.#slow < ALPHA ? this.#next() : undefined
+      const next = this.#running - this.#slow < alpha ? this.#next() : undefined
       if (next !== undefined) void this.#ask(next)
       else if (this.#running === 0 || this.#settled()) break
       else await this.#change()
@@ -97,7 +106,12 @@ class Walk {
   }
 
   result(): readonly PeerRecord[] {
-    const alive = this.#list.filter((item) => item.state === 'answered' || this.#deps.table.isLive(item.record.id))
+    // Where nobody answered at all it is we who are cut off, and nobody is late.
+    const cutOff = !this.#list.some((item) => item.state === 'answered')
+    const alive = this.#list.filter(
+      ({ state, record }) =>
+        state === 'answered' || ((cutOff || state !== 'late') && this.#deps.table.isLive(record.id)),
+    )
     return alive.slice(0, this.#count).map((item) => this.#deps.table.record(item.record.id) ?? item.record)
   }
 
@@ -109,13 +123,16 @@ class Walk {
 
   /** Whether the nearest are all known: a slow query farther off is not waited for. */
   #settled(): boolean {
-    return this.#reachable().every((item) => item.state !== 'asked')
+    const spent = this.#queries >= QUERIES_MAX
+    return this.#reachable().every(({ state }) => state !== 'asked' && (spent || state !== 'unasked'))
   }
 
   /** Those among the nearest that a query can still tell us something about. */
   #reachable(): Listed[] {
-    const near = this.#list.slice(0, Math.max(this.#count, FIND_WIDTH))
-    return near.filter((item, rank) => rank < FIND_WIDTH || !this.#deps.table.isLive(item.record.id))
+    const inTime = this.#list.filter((item) => item.state !== 'late')
+    const near = inTime.slice(0, Math.max(this.#count, FIND_WIDTH))
+    const width = this.#doubt ? near.length : FIND_WIDTH
+    return near.filter((item, rank) => rank < width || !this.#deps.table.isLive(item.record.id))
   }
 
   async #ask(item: Listed): Promise<void> {
@@ -123,23 +140,32 @@ class Walk {
     this.#running++
     this.#queries++
     let slow = false
-    const cancel = this.#deps.clock.after(SLOW_QUERY_MS, () => {
+    const { clock, table } = this.#deps
+    const connected = table.isConnected(item.record.id)
+    const wasLive = table.isLive(item.record.id)
+    const notSlow = clock.after(SLOW_QUERY_MS, () => {
       slow = true
       this.#slow++
       this.#wake?.()
     })
-    const ok = await this.#query(item.record)
-    cancel()
+    const notLate = clock.after(connected ? LATE_MS : LATE_DIAL_MS, () => {
+      item.state = 'late'
+      this.#doubt ||= wasLive
+      this.#wake?.()
+    })
+    const ok = await this.#query(item.record, connected ? QUERY_DEADLINE_MS : DIAL_AND_QUERY_DEADLINE_MS)
+    notSlow()
+    notLate()
     if (slow) this.#slow--
     this.#running--
     item.state = ok ? 'answered' : 'failed'
+    this.#doubt ||= !ok && wasLive
     if (!ok) this.#list = this.#list.filter((other) => other !== item)
     this.#wake?.()
   }
 
-  async #query(peer: PeerRecord): Promise<boolean> {
-    const { link, clean, failed, log, table } = this.#deps
-    const deadlineMs = table.isConnected(peer.id) ? QUERY_DEADLINE_MS : DIAL_AND_QUERY_DEADLINE_MS
+  async #query(peer: PeerRecord, deadlineMs: number): Promise<boolean> {
+    const { link, clean, failed, log } = this.#deps
     let reached = false
     try {
       const signal = within(deadlineMs, this.#signal)

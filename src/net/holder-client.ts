@@ -1,11 +1,11 @@
 /** Links to holders: one per peer, opened when needed, kept while used. */
 import type { Clock } from '../lib/clock.ts'
 import { NetworkError } from '../lib/errors.ts'
-import type { Letter } from '../wire/letter.ts'
+import type { Deposit } from '../wire/letter.ts'
 import type { HolderResponse } from '../wire/holder.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 import type { Dialer } from './dialer.ts'
-import { StreamLink } from './holder-link.ts'
+import { StreamLink, UnpaidError } from './holder-link.ts'
 import type { LinkHooks } from './holder-link.ts'
 import type { PushListener } from './ports.ts'
 import { LINKS_MAX, LINK_DEADLINE_MS } from './protocols.ts'
@@ -17,6 +17,12 @@ export interface HolderClientHooks {
   readonly onAnswer: (peerId: string, response: HolderResponse) => void
   /** It could not be reached, does not speak the protocol, or froze. */
   readonly onFailure: (peer: PeerRecord) => void
+  /** It has a link, and a question timed out while nothing at all came back. */
+  readonly onFrozen: (peerId: string) => void
+  /** Whether the puzzle that it greeted with is the one under its id. */
+  readonly isPaid: LinkHooks['isPaid']
+  /** It was not. */
+  readonly onUnpaid: (peerId: string) => void
 }
 
 export class HolderClient {
@@ -68,7 +74,8 @@ export class HolderClient {
     try {
       return await opening
     } catch (error) {
-      this.#hooks.onFailure(peer)
+      if (error instanceof UnpaidError) this.#hooks.onUnpaid(peer.id)
+      else this.#hooks.onFailure(peer)
       throw error
     } finally {
       this.#opening.delete(peer.id)
@@ -87,10 +94,12 @@ export class HolderClient {
 
   #linkHooks(): LinkHooks {
     return {
-      onPush: (peerId: string, address: Uint8Array, letter: Letter) => {
-        for (const listener of this.#pushListeners) listener(peerId, address, letter)
+      onPush: (peerId: string, deposit: Deposit) => {
+        for (const listener of this.#pushListeners) listener(peerId, deposit)
       },
       onAnswer: this.#hooks.onAnswer,
+      isPaid: this.#hooks.isPaid,
+      onFrozen: this.#hooks.onFrozen,
       onEnd: (link) => {
         if (this.#links.get(link.peerId) === link) this.#links.delete(link.peerId)
       },

@@ -16,10 +16,16 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
+/** The puzzle that the holder greeted with is not the one under its id. */
+export class UnpaidError extends NetworkError {}
+
 export interface LinkHooks {
+  readonly isPaid: (peerId: string, puzzle: Uint8Array) => Promise<boolean>
   readonly onPush: PushListener
   readonly onAnswer: (peerId: string, response: HolderResponse) => void
   readonly onEnd: (link: StreamLink) => void
+  /** A question timed out while nothing at all came back. */
+  readonly onFrozen: (peerId: string) => void
 }
 
 export class StreamLink implements HolderLink {
@@ -55,13 +61,15 @@ export class StreamLink implements HolderLink {
     return this.#waiting.size
   }
 
-  /** Waits for the greeting, then reads in the background. Throws where the other end does not greet. */
+  /** Waits for the greeting, then reads in the background. Throws where the other end does not greet, or has not paid. */
   async open(signal: AbortSignal): Promise<void> {
     try {
       const frame = await orAborted(this.#reader.next(), signal)
       const hello = frame === undefined ? undefined : tryDecode(holderServerFrameCodec, frame)
       if (hello?.kind !== HOLDER_FRAME.hello) throw new NetworkError('the holder did not greet')
       this.#challenge = hello.body.challenge
+      const paid = await orAborted(this.#hooks.isPaid(this.peerId, hello.body.puzzle), signal)
+      if (!paid) throw new UnpaidError('the holder has not paid for its id')
     } catch (error) {
       this.close(error as Error)
       throw networkError('opening the link', error)
@@ -85,7 +93,10 @@ export class StreamLink implements HolderLink {
     } catch (error) {
       if (error instanceof CodecError) throw error
       const failure = networkError('the request', error)
-      if (failure instanceof TimeoutError && this.#heard === heard) this.close(failure) // nothing at all: it is frozen
+      if (failure instanceof TimeoutError && this.#heard === heard) {
+        this.close(failure)
+        this.#hooks.onFrozen(this.peerId)
+      }
       throw failure
     } finally {
       this.#waiting.delete(id)
@@ -117,7 +128,7 @@ export class StreamLink implements HolderLink {
       case HOLDER_FRAME.hello:
         throw new CodecError('a second greeting')
       case HOLDER_FRAME.push:
-        this.#hooks.onPush(this.peerId, message.body.address, message.body.letter)
+        this.#hooks.onPush(this.peerId, message.body)
         break
       case HOLDER_FRAME.answer:
         this.#hooks.onAnswer(this.peerId, message.body.response)

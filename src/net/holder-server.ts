@@ -16,7 +16,7 @@ import {
   holderServerFrameCodec,
 } from '../wire/holder.ts'
 import type { HolderClientFrame, HolderResponse, HolderServerFrame, HolderStatus } from '../wire/holder.ts'
-import type { Letter } from '../wire/letter.ts'
+import type { Deposit } from '../wire/letter.ts'
 import { ipOf } from './addresses.ts'
 import { AnswerBudget } from './answer-budget.ts'
 import type { Backlogged } from './answer-budget.ts'
@@ -28,7 +28,15 @@ import type { ProtocolLimits } from './protocols.ts'
 const CHALLENGE_BYTES = 32
 /** What an answer is taken to cost while it is not there yet: a GET as much as there can be, others as is usual. */
 const GET_RESERVE_BYTES = HOLDER_FRAME_BYTES_MAX
-const READ_RESERVE_BYTES = 64 * 1_024
+const READ_RESERVE_BYTES = 96 * 1_024
+/** Listings, cards, proofs with their tombstones, a mailbox's tombstones, and what comes with a prekey. */
+const READS: ReadonlySet<number> = new Set([
+  HOLDER_VERB.getCard,
+  HOLDER_VERB.list,
+  HOLDER_VERB.prove,
+  HOLDER_VERB.reconcile,
+  HOLDER_VERB.takePrekey,
+])
 const OTHER_RESERVE_BYTES = 8 * 1_024
 
 /** What peers did that they should not have. */
@@ -43,6 +51,8 @@ export interface HolderServerInit {
   readonly rng: Rng
   readonly log: Logger
   readonly handler: HolderHandler
+  /** The solution of the puzzle under our id, 16 bytes. */
+  readonly puzzle: Uint8Array
   /** Answers that may wait unsent over all streams. */
   readonly answersBytesMax: number
 }
@@ -121,8 +131,8 @@ class Session implements HolderCaller, Backlogged {
     return this.#writer.backlogBytes
   }
 
-  push(address: Uint8Array, letter: Letter): boolean {
-    return !this.#closed && this.#tryWrite({ kind: HOLDER_FRAME.push, body: { address, letter } })
+  push(deposit: Deposit): boolean {
+    return !this.#closed && this.#tryWrite({ kind: HOLDER_FRAME.push, body: deposit })
   }
 
   onClose(action: () => void): void {
@@ -132,7 +142,7 @@ class Session implements HolderCaller, Backlogged {
 
   async run(): Promise<void> {
     try {
-      await this.#write({ kind: HOLDER_FRAME.hello, body: { challenge: this.challenge } })
+      await this.#write({ kind: HOLDER_FRAME.hello, body: { challenge: this.challenge, puzzle: this.#init.puzzle } })
       for (let frame = await this.#reader.next(); frame !== undefined; frame = await this.#reader.next()) {
         this.#take(frame)
         await this.#room()
@@ -230,8 +240,7 @@ class Session implements HolderCaller, Backlogged {
 
 function reserveOf({ request }: HolderClientFrame): number {
   if (request.kind === HOLDER_VERB.get) return GET_RESERVE_BYTES
-  const reads = request.kind === HOLDER_VERB.getCard || request.kind === HOLDER_VERB.list
-  return reads ? READ_RESERVE_BYTES : OTHER_RESERVE_BYTES
+  return READS.has(request.kind) ? READ_RESERVE_BYTES : OTHER_RESERVE_BYTES
 }
 
 function encodeFrame(frame: HolderServerFrame): Uint8Array {

@@ -2,51 +2,49 @@
 import type { IdentifyResult, PeerId } from '@libp2p/interface'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { Clock } from '../lib/clock.ts'
-import { NetworkError, UsageError, nameOf } from '../lib/errors.ts'
+import { NetworkError } from '../lib/errors.ts'
 import type { Startable } from '../lib/lifecycle.ts'
 import type { Logger } from '../lib/log.ts'
 import type { NetworkProfile } from '../lib/network-profile.ts'
 import type { Rng } from '../lib/rng.ts'
-import { keepAddresses, parseAddress, withoutPeer } from './addresses.ts'
+import { NO_PUZZLE } from '../protocol/id-puzzle.ts'
+import type { PeerRecord } from '../wire/peer.ts'
+import { identifiedAddresses, keepAddresses, withoutPeer } from './addresses.ts'
+import { Admission } from './admission.ts'
 import { Bootstrap } from './bootstrap.ts'
 import { Dialer } from './dialer.ts'
 import { DirectStreams } from './direct.ts'
 import { HolderClient } from './holder-client.ts'
+import { HolderPrices } from './holder-prices.ts'
 import { HolderServer } from './holder-server.ts'
 import type { HolderServerCounters } from './holder-server.ts'
 import { Janitor } from './janitor.ts'
-import { Keeper } from './keeper.ts'
-import { clearLeftovers, createNode } from './libp2p-node.ts'
-import type { Encrypter, Node } from './libp2p-node.ts'
+import { Keeper, NEAR_PEERS } from './keeper.ts'
+import { connectedPeers, createNode, protectPeers, stopNode } from './libp2p-node.ts'
+import type { Node } from './libp2p-node.ts'
+import { encrypters } from './links.ts'
+import type { LinkName } from './links.ts'
 import { LiveTable } from './live-table.ts'
 import { NodeEvents } from './node-events.ts'
-import { noiseLink } from './noise-link.ts'
 import { PeerCache, REMEMBERED_PEERS_MAX } from './peer-cache.ts'
-import { parsePeerId, positions } from './peer-id.ts'
+import { positions } from './peer-id.ts'
 import { loadPeerKey, peerSigner } from './peer-key.ts'
 import type {
   ConnectedPeer,
   DirectNetwork,
   HolderHandler,
+  HolderLink,
   HolderNetwork,
   PeerListener,
   PeerSigner,
   Routing,
 } from './ports.ts'
-import { HOLDER_ANSWERS_BYTES_MAX, protocolsOf } from './protocols.ts'
+import { HOLDER_ANSWERS_BYTES_MAX, LINK_DEADLINE_MS, protocolsOf } from './protocols.ts'
 import type { Protocols } from './protocols.ts'
 import { PeerRouting } from './routing.ts'
-import { networkError, orAborted, within } from './signals.ts'
-import { tlsLink } from './tls-link.ts'
+import { within } from './signals.ts'
 
 const CACHE_EVERY_MS = 60_000
-const STOP_DEADLINE_MS = 2_000
-const NEAR_TAG = 'sotto-near'
-const NEAR_TAG_VALUE = 50
-const NEAR_TAG_TTL_MS = 120_000
-
-/** The links that a host can offer, both post-quantum. */
-export type LinkName = 'tls' | 'noise'
 
 export interface HostInit {
   /** The peer's key, made where there is none. */
@@ -85,6 +83,7 @@ export class Host implements Startable {
   readonly #node: Node
   readonly #protocols: Protocols
   readonly #table: LiveTable
+  readonly #peers: PeerRouting
   readonly #dialer: Dialer
   readonly #client: HolderClient
   readonly #streams: DirectStreams
@@ -93,6 +92,8 @@ export class Host implements Startable {
   readonly #bootstrap: Bootstrap
   readonly #keeper: Keeper
   readonly #events: NodeEvents
+  readonly #prices: HolderPrices
+  readonly #admission: Admission
   readonly #peerListeners = new Set<PeerListener>()
   #server: HolderServer | undefined
   #ownAddresses: readonly string[] | undefined
@@ -110,7 +111,7 @@ export class Host implements Startable {
       announce: init.announce,
       profile: init.profile,
       kadId: protocols.kadId,
-      encrypters: encrypters(init),
+      encrypters: encrypters(init.links ?? ['tls', 'noise'], init.crypto, init.rng),
       trustedAddresses: new Set(trusted),
     })
     return new Host({ init, node, signer: peerSigner(privateKey, init.crypto), protocols })
@@ -126,17 +127,21 @@ export class Host implements Startable {
     this.signer = signer
     this.#table = new LiveTable(signer.peerId, positionOf, clock)
     this.#dialer = new Dialer(node)
+    this.#prices = new HolderPrices(crypto, profile, clock)
     this.#client = new HolderClient(this.#dialer, protocols.holder, clock, {
       onAnswer: (peerId, response) => {
         this.#table.seen(peerId, [], true)
-        this.routing.learn(peerId, response.closer)
+        this.#peers.learn(peerId, response.closer)
       },
       onFailure: (peer) => {
-        if (this.#running) this.#table.unreachable(peer)
+        if (this.#running) this.#peers.unreachable(peer)
       },
+      onFrozen: (peerId) => this.#peers.evict(peerId),
+      isPaid: async (peerId, puzzle) => this.#prices.paid(peerId, puzzle),
+      onUnpaid: (peerId) => this.#table.refuse(peerId),
     })
     this.#streams = new DirectStreams({ dialer: this.#dialer, limits: protocols.direct, clock, log })
-    this.routing = new PeerRouting({
+    this.#peers = new PeerRouting({
       selfId: signer.peerId,
       selfAddresses: () => this.addresses(),
       table: this.#table,
@@ -144,14 +149,17 @@ export class Host implements Startable {
       profile,
       clock,
       log,
-      link: async (peer, signal) => this.#client.link(this.#table.withKnown(peer), signal),
+      link: async (peer, signal) => this.#link(peer, signal),
+      onEvicted: (peerId) => this.#onEvicted(peerId),
     })
+    this.routing = this.#peers
     this.holderNetwork = this.#holderNetwork()
     this.direct = this.#directNetwork()
     this.#cache = new PeerCache(init.cacheFile, log)
     this.#janitor = this.#makeJanitor()
     this.#bootstrap = this.#makeBootstrap()
     this.#keeper = this.#makeKeeper()
+    this.#admission = this.#makeAdmission()
     this.#events = new NodeEvents(node, log, {
       connect: (peer) => this.#tell(peer.toString(), true),
       disconnect: (peer) => this.#onDisconnect(peer),
@@ -210,14 +218,7 @@ export class Host implements Startable {
 
   /** Who is connected, one line per connection. */
   peers(): readonly ConnectedPeer[] {
-    return this.#node.getConnections().map((connection) => ({
-      id: connection.remotePeer.toString(),
-      address: connection.remoteAddr.toString(),
-      direction: connection.direction,
-      link: connection.encryption ?? '',
-      roundTripMs: connection.rtt,
-      holder: this.#table.isLive(connection.remotePeer.toString()),
-    }))
+    return connectedPeers(this.#node, (peerId) => this.#table.isLive(peerId))
   }
 
   /** What peers did that they should not have, since the holder role was taken on. */
@@ -225,8 +226,11 @@ export class Host implements Startable {
     return this.#server?.counters ?? { malformed: 0, limited: 0 }
   }
 
-  /** Takes on the role of a holder, or puts it down (`undefined`). Peers are told. */
-  async setHolderHandler(handler: HolderHandler | undefined): Promise<void> {
+  /**
+   * Takes on the role of a holder, or puts it down (`undefined`). Peers are told, and greeted with the solution of the puzzle under
+   * our id (16 bytes; none where the profile asks none).
+   */
+  async setHolderHandler(handler?: HolderHandler, puzzle: Uint8Array = NO_PUZZLE): Promise<void> {
     const { id, inboundStreamsMax, outboundStreamsMax } = this.#protocols.holder
     if (this.#server !== undefined) {
       await this.#node.unhandle(id)
@@ -236,7 +240,7 @@ export class Host implements Startable {
     if (handler === undefined) return
     const { clock, rng, log } = this.#init
     const limits = { limits: this.#protocols.holder, answersBytesMax: HOLDER_ANSWERS_BYTES_MAX }
-    const server = new HolderServer({ ...limits, clock, rng, log, handler })
+    const server = new HolderServer({ ...limits, clock, rng, log, handler, puzzle })
     this.#server = server
     await this.#node.handle(id, async (stream, connection) => server.serve(stream, connection), {
       maxInboundStreams: inboundStreamsMax,
@@ -246,24 +250,25 @@ export class Host implements Startable {
 
   /** Dials a multiaddr that the user gave; the id of who answered. Throws UsageError, NetworkError or TimeoutError. */
   async dial(text: string, signal: AbortSignal): Promise<string> {
-    const address = parseAddress(text)
-    if (address === undefined) throw new UsageError('this is not a multiaddr')
-    try {
-      return (await this.#node.dial(address, { signal })).remotePeer.toString()
-    } catch (error) {
-      throw networkError('dialling the address', error)
-    }
+    return this.#dialer.dial(text, signal)
   }
 
   /** Cuts the connections to a peer. */
   async disconnect(peerId: string): Promise<void> {
-    const id = parsePeerId(peerId)
-    if (id !== undefined) await this.#node.hangUp(id)
+    await this.#dialer.hangUp(peerId)
+  }
+
+  async #link(peer: PeerRecord, signal: AbortSignal): Promise<HolderLink> {
+    if (this.#table.isRefused(peer.id)) throw new NetworkError('the holder has not paid for its id')
+    // Zones are remembered for longer than it takes to die: nobody waits for one peer twice.
+    if (this.#table.failedLately(peer.id) && this.#dialer.existing(peer.id) === undefined)
+      throw new NetworkError('the peer failed a moment ago')
+    return this.#client.link(this.#table.withKnown(peer), signal)
   }
 
   #holderNetwork(): HolderNetwork {
     return {
-      link: async (peer, signal) => this.#client.link(this.#table.withKnown(peer), signal),
+      link: async (peer, signal) => this.#link(peer, signal),
       onPush: (listener) => this.#client.onPush(listener),
       onPeerChange: (listener) => {
         this.#peerListeners.add(listener)
@@ -296,9 +301,7 @@ export class Host implements Startable {
       dialer: this.#dialer,
       log: this.#init.log,
       recordOf: (peerId) => this.#table.record(peerId),
-      evict: (peerId) => {
-        this.#table.evict(peerId)
-      },
+      evict: (peerId) => this.#peers.evict(peerId),
     })
   }
 
@@ -328,19 +331,25 @@ export class Host implements Startable {
       search: async (count, signal) => this.routing.closest(this.#table.selfPosition, count, signal),
       isConnected: (peerId) => this.#dialer.existing(peerId) !== undefined,
       connect: async (peer, signal) => this.#dialer.connect(peer, signal),
-      protect: async (peerIds) => this.#protect(peerIds),
+      protect: async (peerIds) => protectPeers(this.#node, peerIds),
       onRound: async () => {
         if (clock.now() - this.#savedAtMs >= CACHE_EVERY_MS) await this.#saveCache()
       },
     })
   }
 
-  async #protect(peerIds: readonly string[]): Promise<void> {
-    const tags = { [NEAR_TAG]: { value: NEAR_TAG_VALUE, ttl: NEAR_TAG_TTL_MS } }
-    for (const peerId of peerIds) {
-      const id = parsePeerId(peerId)
-      if (id !== undefined) await this.#node.peerStore.merge(id, { tags })
-    }
+  #makeAdmission(): Admission {
+    return new Admission({
+      table: this.#table,
+      clock: this.#init.clock,
+      isConnected: (peerId) => this.#dialer.existing(peerId) !== undefined,
+      isPaid: (peerId) => this.#prices.isPaid(peerId),
+      meet: async (peer) => this.#link(peer, within(LINK_DEADLINE_MS)),
+      onHolder: (peer, isNew) => {
+        this.#cache.remember(peer)
+        if (isNew) this.#keeper.nudge()
+      },
+    })
   }
 
   async #saveCache(): Promise<void> {
@@ -351,13 +360,7 @@ export class Host implements Startable {
 
   async #stopNode(): Promise<void> {
     this.#events.detach()
-    try {
-      await orAborted(Promise.resolve(this.#node.stop()), within(STOP_DEADLINE_MS))
-    } catch (error) {
-      this.#init.log.warn('the network did not stop in time', { error: nameOf(error) })
-      for (const connection of this.#node.getConnections()) connection.abort(new NetworkError('the host stops'))
-    }
-    clearLeftovers(this.#node)
+    await stopNode(this.#node, this.#init.log)
   }
 
   /** One listener of the floor above that throws does not keep the others from hearing. */
@@ -369,6 +372,14 @@ export class Host implements Startable {
     }
   }
 
+  /** Its place among the neighbours is another's, and a connection that is left may be a dead one. */
+  #onEvicted(peerId: string): void {
+    if (!this.#running) return
+    if (this.#table.isNear(peerId, NEAR_PEERS)) this.#keeper.nudge()
+    const left = this.#dialer.existing(peerId)
+    if (left !== undefined) this.#janitor.suspect(left.remotePeer)
+  }
+
   #onDisconnect(peer: PeerId): void {
     const id = peer.toString()
     this.#table.disconnected(id)
@@ -376,24 +387,10 @@ export class Host implements Startable {
     this.#tell(id, false)
   }
 
-  /** What a peer says of itself, over a link that proves it is itself: the only source of addresses that is believed. */
-  #onIdentify({ peerId, protocols, signedPeerRecord, listenAddrs, connection }: IdentifyResult): void {
-    const id = peerId.toString()
-    if (!protocols.includes(this.#protocols.holder.id)) {
-      this.#table.remove(id)
-      return
-    }
-    const own = (signedPeerRecord?.addresses ?? listenAddrs).map(String)
-    const dialled = connection.direction === 'outbound' ? [connection.remoteAddr.toString()] : []
-    const addresses = keepAddresses([...own, ...dialled], id, this.#init.profile)
-    const isNew = !this.#table.isLive(id)
-    this.#table.seen(id, addresses, this.#dialer.existing(id) !== undefined)
-    this.#cache.remember({ id, addresses })
-    if (isNew) this.#keeper.nudge()
+  #onIdentify(result: IdentifyResult): void {
+    const id = result.peerId.toString()
+    const holds = result.protocols.includes(this.#protocols.holder.id)
+    if (holds) this.#admission.arrived({ id, addresses: identifiedAddresses(result, this.#init.profile) })
+    else this.#table.remove(id)
   }
-}
-
-function encrypters(init: HostInit): readonly Encrypter[] {
-  const made: Record<LinkName, Encrypter> = { tls: tlsLink(), noise: noiseLink(init.crypto, init.rng) }
-  return (init.links ?? ['tls', 'noise']).map((name) => made[name])
 }

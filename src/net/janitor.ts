@@ -3,7 +3,7 @@
  * with half of the peers frozen every lookup takes 12 s for ever.
  */
 import type { PeerId } from '@libp2p/interface'
-import { nameOf } from '../lib/errors.ts'
+import { NetworkError, nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Startable } from '../lib/lifecycle.ts'
 import type { PeerRecord } from '../wire/peer.ts'
@@ -12,7 +12,9 @@ import type { Node } from './libp2p-node.ts'
 import { within } from './signals.ts'
 
 const PROBE_DEADLINE_MS = 3_000
-const PROBES_MAX = 8
+/** Probes at once, and suspects that wait for theirs: half of all connections may go in one moment. */
+const PROBES_MAX = 16
+const SUSPECTS_MAX = 512
 
 /** The parts of kad-dht that its public type leaves out. */
 interface KadInternals {
@@ -36,6 +38,7 @@ export class Janitor implements Startable {
   readonly #init: JanitorInit
   readonly #kad: KadInternals
   readonly #probing = new Set<string>()
+  readonly #suspects = new Map<string, PeerId>()
   readonly #stopped = new AbortController()
 
   constructor(init: JanitorInit) {
@@ -53,24 +56,40 @@ export class Janitor implements Startable {
     this.#init.node.removeEventListener('peer:disconnect', this.#onDisconnect)
   }
 
-  /** One attempt to reach the peer again; if that fails, it is out of both tables. */
-  async suspect(peer: PeerId): Promise<void> {
-    const id = peer.toString()
-    if (this.#stopped.signal.aborted || this.#probing.has(id) || this.#probing.size >= PROBES_MAX) return
-    this.#probing.add(id)
-    try {
-      if (!(await this.#known(peer)) || (await this.#answers(peer))) return
-      this.#init.evict(id)
-      await this.#kad.routingTable.remove(peer)
-    } catch (error) {
-      this.#init.log.debug('a dead peer stays in the table', { error: nameOf(error) })
-    } finally {
-      this.#probing.delete(id)
+  /** One attempt to reach the peer again; if that fails, it is out of both tables, and what is left of its connections is cut. */
+  suspect(peer: PeerId): void {
+    if (this.#stopped.signal.aborted || this.#suspects.size >= SUSPECTS_MAX) return
+    this.#suspects.set(peer.toString(), peer)
+    this.#next()
+  }
+
+  #next(): void {
+    for (const [id, peer] of this.#suspects) {
+      if (this.#probing.size >= PROBES_MAX || this.#stopped.signal.aborted) return
+      this.#suspects.delete(id)
+      if (!this.#probing.has(id)) void this.#probe(peer)
     }
   }
 
+  async #probe(peer: PeerId): Promise<void> {
+    const id = peer.toString()
+    this.#probing.add(id)
+    try {
+      if ((await this.#known(peer)) && !(await this.#answers(peer))) {
+        this.#init.evict(id)
+        for (const connection of this.#init.node.getConnections(peer))
+          connection.abort(new NetworkError('it is frozen'))
+        await this.#kad.routingTable.remove(peer)
+      }
+    } catch (error) {
+      this.#init.log.debug('a dead peer stays in the table', { error: nameOf(error) })
+    }
+    this.#probing.delete(id)
+    this.#next()
+  }
+
   readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
-    void this.suspect(event.detail)
+    this.suspect(event.detail)
   }
 
   async #known(peer: PeerId): Promise<boolean> {
@@ -95,7 +114,7 @@ export class Janitor implements Startable {
     const { network } = this.#kad
     const send = network.sendRequest.bind(network)
     const suspect = (peer: PeerId): void => {
-      void this.suspect(peer)
+      this.suspect(peer)
     }
     network.sendRequest = async function* watched(...args) {
       for await (const event of send(...args)) {

@@ -13,6 +13,10 @@ import { within } from './signals.ts'
 /** Nearest holders that we stay connected to: a whole zone. */
 export const NEAR_PEERS = 20
 const ROUND_MS = 30_000
+/** After a change, while there are fewer neighbours than that: the network is young, or we are, or many went. Then twice as long each time. */
+const SPARSE_ROUND_MS = 5_000
+/** Protection lasts for two minutes: it is renewed in time, and where others became neighbours. */
+const PROTECT_EVERY_MS = 60_000
 /** Every so many rounds the neighbourhood is searched, not only kept. */
 const SEARCH_EVERY_ROUNDS = 10
 const SEARCH_DEADLINE_MS = 10_000
@@ -40,6 +44,8 @@ export class Keeper implements Startable {
   #stopped = new AbortController()
   #pause = new AbortController()
   #searchDue = true
+  #quietRounds = 0
+  #protected = { names: '', atMs: 0 }
   #done: Promise<void> = Promise.resolve()
 
   constructor(init: KeeperInit) {
@@ -59,6 +65,7 @@ export class Keeper implements Startable {
   /** The neighbourhood may have changed: look soon. */
   nudge(): void {
     this.#searchDue = true
+    this.#quietRounds = 0
     this.#pause.abort()
   }
 
@@ -72,7 +79,7 @@ export class Keeper implements Startable {
       } catch (error) {
         if (!stopped.aborted) this.#init.log.debug('keeping neighbours failed', { error: nameOf(error) })
       }
-      await this.#wait(jitterMs(ROUND_MS, 0.2, this.#init.rng), stopped)
+      await this.#wait(jitterMs(this.#pauseMs(), 0.2, this.#init.rng), stopped)
     }
   }
 
@@ -84,7 +91,20 @@ export class Keeper implements Startable {
   async #keep(stopped: AbortSignal): Promise<void> {
     const near = this.#init.near(NEAR_PEERS)
     await Promise.all(near.map(async (peer) => this.#connect(peer, stopped)))
-    await this.#init.protect(near.map((peer) => peer.id))
+    await this.#protect(near.map((peer) => peer.id))
+  }
+
+  async #protect(peerIds: readonly string[]): Promise<void> {
+    const now = this.#init.clock.now()
+    const names = peerIds.toSorted().join(' ')
+    if (names === this.#protected.names && now - this.#protected.atMs < PROTECT_EVERY_MS) return
+    this.#protected = { names, atMs: now }
+    await this.#init.protect(peerIds)
+  }
+
+  #pauseMs(): number {
+    const sparse = this.#init.near(NEAR_PEERS).length < NEAR_PEERS
+    return sparse ? Math.min(ROUND_MS, SPARSE_ROUND_MS * 2 ** this.#quietRounds++) : ROUND_MS
   }
 
   async #connect(peer: PeerRecord, stopped: AbortSignal): Promise<void> {

@@ -12,14 +12,21 @@ import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import type { Libp2pOptions } from 'libp2p'
 import type { NetworkProfile } from '../lib/network-profile.ts'
-import { VerificationError } from '../lib/errors.ts'
+import { NetworkError, VerificationError, nameOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
 import { addressAllowed } from './addresses.ts'
 import { connectionGater } from './gater.ts'
 import { PeerDatastore } from './peer-datastore.ts'
+import { parsePeerId } from './peer-id.ts'
+import type { ConnectedPeer } from './ports.ts'
 import { ADDRESS_DIAL_DEADLINE_MS, CONNECTIONS_MAX, DIAL_DEADLINE_MS } from './protocols.ts'
+import { orAborted, within } from './signals.ts'
 
 const DAY_MS = 86_400_000
 const KIB = 1_024
+const STOP_DEADLINE_MS = 2_000
+const NEAR_TAG_VALUE = 50
+const NEAR_TAG_TTL_MS = 120_000
 
 // A type, not an interface: libp2p's service map asks for an index signature.
 // oxlint-disable-next-line typescript/consistent-type-definitions
@@ -115,8 +122,40 @@ interface Leftovers {
 }
 
 /** Two debounced calls that libp2p leaves behind when it stops keep the process alive for two seconds: call them off. */
-export function clearLeftovers(node: Node): void {
+function clearLeftovers(node: Node): void {
   const inner = node as unknown as Leftovers
   inner.components?.addressManager?._updatePeerStoreAddresses?.stop?.()
   inner.services.identifyPush._push?.stop?.()
+}
+
+/** Ends within two seconds, whatever the peers do. */
+export async function stopNode(node: Node, log: Logger): Promise<void> {
+  try {
+    await orAborted(Promise.resolve(node.stop()), within(STOP_DEADLINE_MS))
+  } catch (error) {
+    log.warn('the network did not stop in time', { error: nameOf(error) })
+    for (const connection of node.getConnections()) connection.abort(new NetworkError('the host stops'))
+  }
+  clearLeftovers(node)
+}
+
+/** Where connections are too many, those to others go first. */
+export async function protectPeers(node: Node, peerIds: readonly string[]): Promise<void> {
+  const tags = { 'sotto-near': { value: NEAR_TAG_VALUE, ttl: NEAR_TAG_TTL_MS } }
+  for (const peerId of peerIds) {
+    const id = parsePeerId(peerId)
+    if (id !== undefined) await node.peerStore.merge(id, { tags })
+  }
+}
+
+/** One line per connection. */
+export function connectedPeers(node: Node, isHolder: (peerId: string) => boolean): readonly ConnectedPeer[] {
+  return node.getConnections().map((connection) => ({
+    id: connection.remotePeer.toString(),
+    address: connection.remoteAddr.toString(),
+    direction: connection.direction,
+    link: connection.encryption ?? '',
+    roundTripMs: connection.rtt,
+    holder: isHolder(connection.remotePeer.toString()),
+  }))
 }

@@ -14,8 +14,14 @@ export const CANDIDATES_MAX = 1_000
 /** How long a peer counts as live after it was last connected or answered. */
 export const LIVE_FOR_MS = 10 * 60_000
 const CANDIDATE_FOR_MS = 30 * 60_000
-/** How long a peer that failed is not believed on the word of others. */
+/**
+ * How long a peer that failed is not believed on the word of others: twice as long with every further failure, until those who have
+ * not noticed do not take it for live themselves.
+ */
 const FAILED_FOR_MS = 20_000
+const FAILED_FOR_MAX_MS = LIVE_FOR_MS
+/** How long a peer that has not paid for its id is not looked at. */
+const REFUSED_FOR_MS = 10 * 60_000
 
 interface Entry {
   readonly id: string
@@ -23,6 +29,12 @@ interface Entry {
   addresses: readonly string[]
   connected: boolean
   seenAtMs: number
+}
+
+interface Failure {
+  readonly times: number
+  readonly atMs: number
+  readonly untilMs: number
 }
 
 interface Candidate extends Contact {
@@ -44,7 +56,8 @@ export class LiveTable {
   readonly #live = new Map<string, Entry>()
   readonly #candidates: ExpiringMap<string, Candidate>
   readonly #candidateIds = new Set<string>()
-  readonly #failed: ExpiringMap<string, true>
+  readonly #failures: ExpiringMap<string, Failure>
+  readonly #refused: ExpiringMap<string, true>
 
   constructor(selfId: string, positionOf: PositionOf, clock: Clock) {
     const self = positionOf(selfId)
@@ -54,7 +67,8 @@ export class LiveTable {
     this.#positionOf = positionOf
     this.#clock = clock
     this.#candidates = new ExpiringMap(clock, CANDIDATE_FOR_MS, CANDIDATES_MAX)
-    this.#failed = new ExpiringMap(clock, FAILED_FOR_MS, LIVE_PEERS_MAX)
+    this.#failures = new ExpiringMap(clock, 2 * FAILED_FOR_MAX_MS, LIVE_PEERS_MAX)
+    this.#refused = new ExpiringMap(clock, REFUSED_FOR_MS, LIVE_PEERS_MAX)
   }
 
   /** Where we stand ourselves. */
@@ -69,8 +83,8 @@ export class LiveTable {
   /** A holder showed itself: it is connected, or it answered. `addresses` are its own word; none keeps the old ones. */
   seen(id: string, addresses: readonly string[], connected: boolean): void {
     const position = this.#positionOf(id)
-    if (position === undefined || id === this.#selfId) return
-    this.#failed.delete(id)
+    if (position === undefined || id === this.#selfId || this.isRefused(id)) return
+    this.#failures.delete(id)
     const known = this.#live.get(id)
     const named =
       addresses.length > 0 ? addresses : (known?.addresses ?? this.#candidates.get(id)?.record.addresses ?? [])
@@ -93,21 +107,26 @@ export class LiveTable {
 
   /**
    * It failed. A live one is put on the bench: once, and after a while, it is tried again as a candidate, since a busy
-   * moment is no death. Who fails as a candidate is forgotten until it shows itself or somebody names it.
+   * moment is no death. Who fails as a candidate is forgotten until it shows itself, or somebody names it after a time that
+   * grows with every failure: those who have not noticed yet must not bring it back. Several questions to one peer fail
+   * together: that is one failure. True where it was live.
    */
-  evict(id: string): void {
+  evict(id: string): boolean {
     const entry = this.#live.get(id)
+    if (entry === undefined && this.hasFailed(id)) return false
     this.#live.delete(id)
     this.#dropCandidate(id)
-    this.#failed.set(id, true)
-    if (entry === undefined || entry.addresses.length === 0) return
-    this.#addCandidate({ record: { id, addresses: entry.addresses }, position: entry.position, own: true })
+    this.#bench(id)
+    if (entry === undefined) return false
+    const { addresses, position } = entry
+    if (addresses.length > 0) this.#addCandidate({ record: { id, addresses }, position, own: true })
+    return true
   }
 
   /** It could not be reached at these addresses. Says nothing about an unconnected peer whose own were not all tried. */
-  unreachable({ id, addresses }: PeerRecord): void {
-    if (!this.isConnected(id) && !this.#own(id).every((own) => addresses.includes(own))) return
-    this.evict(id)
+  unreachable({ id, addresses }: PeerRecord): boolean {
+    if (!this.isConnected(id) && !this.#own(id).every((own) => addresses.includes(own))) return false
+    return this.evict(id)
   }
 
   /** The peer with every address that may be its: its own word first, then what was given, then what others said. */
@@ -122,11 +141,30 @@ export class LiveTable {
     this.#dropCandidate(id)
   }
 
+  /** It is no holder, whatever it and others say, for a while. */
+  refuse(id: string): void {
+    this.remove(id)
+    this.#refused.set(id, true)
+  }
+
+  isRefused(id: string): boolean {
+    return this.#refused.get(id) === true
+  }
+
+  /** It says itself that it holds, and nobody has looked yet: a candidate with addresses of its own. */
+  introduce({ id, addresses }: PeerRecord): void {
+    const position = this.#positionOf(id)
+    if (position === undefined || id === this.#selfId || addresses.length === 0) return
+    if (this.#isLive(id) || this.isRefused(id)) return
+    this.#failures.delete(id)
+    this.#addCandidate({ record: { id, addresses }, position, own: true })
+  }
+
   /** Somebody named a peer. Says nothing new about one that is live, or failed a moment ago. */
   learn(record: PeerRecord): void {
     const { id } = record
     if (id === this.#selfId || record.addresses.length === 0) return
-    if (this.#isLive(id) || this.#failed.get(id) === true || this.#candidates.get(id) !== undefined) return
+    if (this.#isLive(id) || this.hasFailed(id) || this.#candidates.get(id) !== undefined) return
     const position = this.#positionOf(id)
     if (position === undefined) return
     this.#addCandidate({ record, position })
@@ -138,9 +176,16 @@ export class LiveTable {
     return entry === undefined ? this.#candidates.get(id)?.record : { id, addresses: entry.addresses }
   }
 
-  /** Whether it failed a moment ago and others' word for it counts nothing. */
+  /** Whether it failed a moment ago, or was refused, and others' word for it counts nothing. */
   hasFailed(id: string): boolean {
-    return this.#failed.get(id) === true
+    const failure = this.#failures.get(id)
+    return (failure !== undefined && failure.untilMs > this.#clock.now()) || this.isRefused(id)
+  }
+
+  /** Whether it failed so lately that it is not worth a dial. */
+  failedLately(id: string): boolean {
+    const failure = this.#failures.get(id)
+    return failure !== undefined && this.#clock.now() - failure.atMs < FAILED_FOR_MS
   }
 
   isLive(id: string): boolean {
@@ -165,7 +210,7 @@ export class LiveTable {
     const contacts: Contact[] = []
     for (const id of this.#candidateIds) {
       const contact = this.#candidates.get(id)
-      if (contact !== undefined && this.#failed.get(id) !== true) contacts.push(contact)
+      if (contact !== undefined && !this.hasFailed(id)) contacts.push(contact)
     }
     return nearest(contacts, target, count)
   }
@@ -174,8 +219,14 @@ export class LiveTable {
   hasNearCandidates(count: number): boolean {
     const [candidate] = this.nearestCandidates(this.#self, 1)
     if (candidate === undefined) return false
+    return this.isNear(candidate.record.id, count)
+  }
+
+  /** Whether the peer stands, or would stand, among the `count` live ones nearest to us. */
+  isNear(id: string, count: number): boolean {
+    const position = this.#positionOf(id)
     const last = this.nearestLive(this.#self, count)[count - 1]
-    return last === undefined || compareDistance(this.#self, candidate.position, last.position) < 0
+    return position !== undefined && (last === undefined || compareDistance(this.#self, position, last.position) <= 0)
   }
 
   /** The peers worth remembering over a restart, those seen last first. */
@@ -183,6 +234,13 @@ export class LiveTable {
     const entries = [...this.#live.values()].filter((entry) => entry.addresses.length > 0)
     entries.sort((a, b) => Number(b.connected) - Number(a.connected) || b.seenAtMs - a.seenAtMs)
     return entries.slice(0, count).map(({ id, addresses }) => ({ id, addresses }))
+  }
+
+  #bench(id: string): void {
+    const times = (this.#failures.get(id)?.times ?? 0) + 1
+    const forMs = Math.min(FAILED_FOR_MS * 2 ** (times - 1), FAILED_FOR_MAX_MS)
+    const atMs = this.#clock.now()
+    this.#failures.set(id, { times, atMs, untilMs: atMs + forMs })
   }
 
   #own(id: string): readonly string[] {

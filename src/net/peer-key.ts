@@ -68,6 +68,7 @@ export function peerSigner(key: Ed25519PrivateKey, crypto: CryptoProvider): Peer
   const seed = Uint8Array.from(key.raw.subarray(0, SEED_BYTES))
   return {
     peerId: peerIdFromPrivateKey(key).toString(),
+    publicKey: key.publicKey.raw,
     sign: (message) => crypto.ed25519Sign(seed, message),
   }
 }

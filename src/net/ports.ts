@@ -4,7 +4,7 @@
  */
 import type { DirectFrame } from '../wire/direct.ts'
 import type { HolderRequest, HolderResponse } from '../wire/holder.ts'
-import type { Letter } from '../wire/letter.ts'
+import type { Deposit } from '../wire/letter.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 
 /** One open stream to a holder. */
@@ -22,14 +22,14 @@ export interface HolderCaller {
   readonly ip: string | undefined
   readonly challenge: Uint8Array
   readonly opened: Set<string>
-  push(address: Uint8Array, letter: Letter): boolean
+  push(deposit: Deposit): boolean
   onClose(action: () => void): void
 }
 
 /** Serves others. Never throws for what a peer sent. */
 export type HolderHandler = (caller: HolderCaller, request: HolderRequest) => Promise<HolderResponse>
 
-export type PushListener = (peerId: string, address: Uint8Array, letter: Letter) => void
+export type PushListener = (peerId: string, deposit: Deposit) => void
 export type PeerListener = (peerId: string, connected: boolean) => void
 export type DirectListener = (peerId: string, frame: DirectFrame) => Promise<void>
 
@@ -57,6 +57,8 @@ export interface DirectNetwork {
 /** Signs with the peer's own key. */
 export interface PeerSigner {
   readonly peerId: string
+  /** Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array
   sign(message: Uint8Array): Uint8Array
 }
 

@@ -19,6 +19,8 @@ export interface RoutingInit {
   readonly clock: Clock
   readonly log: Logger
   readonly link: (peer: PeerRecord, signal: AbortSignal) => Promise<HolderLink>
+  /** A peer that was live is out of the table. */
+  readonly onEvicted: (peerId: string) => void
 }
 
 export class PeerRouting implements Routing {
@@ -36,8 +38,8 @@ export class PeerRouting implements Routing {
     const { table, positionOf, clock, log, selfId, link } = this.#init
     const clean = (records: readonly PeerRecord[]): readonly PeerRecord[] => this.#clean(records)
     const failed = (peer: PeerRecord, reached: boolean): void => {
-      if (reached) table.evict(peer.id)
-      else table.unreachable(peer)
+      if (reached) this.evict(peer.id)
+      else this.unreachable(peer)
     }
     return find({ table, positionOf, clock, log, selfId, link, clean, failed }, target, count, signal)
   }
@@ -52,8 +54,14 @@ export class PeerRouting implements Routing {
     for (const record of this.#clean(peers)) if (record.id !== from) this.#init.table.learn(record)
   }
 
+  /** It did not do what was asked. */
   evict(peerId: string): void {
-    this.#init.table.evict(peerId)
+    if (this.#init.table.evict(peerId)) this.#init.onEvicted(peerId)
+  }
+
+  /** It could not be reached at these addresses. */
+  unreachable(peer: PeerRecord): void {
+    if (this.#init.table.unreachable(peer)) this.#init.onEvicted(peer.id)
   }
 
   /**

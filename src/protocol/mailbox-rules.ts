@@ -7,17 +7,18 @@ import type { CryptoProvider } from '../crypto/provider.ts'
 import { encode } from '../wire/codec.ts'
 import {
   LANE_PROOF_LABEL,
-  letterCodec,
+  LETTER_LABEL,
+  letterHeaderCodec,
   OWNER_PROOF_LABEL,
   POLICY_LABEL,
   POLICY_LANES,
   policyBodyCodec,
   RECEIPT_LABEL,
 } from '../wire/letter.ts'
-import type { LaneProof, Letter, OwnerProof, Policy, Receipt } from '../wire/letter.ts'
+import type { LaneProof, Letter, LetterHeader, OwnerProof, Policy, Receipt } from '../wire/letter.ts'
 import { SUITE } from '../wire/card.ts'
 import { SIZE_CLASSES_BYTES } from '../wire/padding.ts'
-import { CARD_KIND, cardRecordCodec } from '../wire/holder.ts'
+import { CARD_KIND, cardRecordCodec, POSSESSION_LABEL } from '../wire/holder.ts'
 import type { CardRecord } from '../wire/holder.ts'
 import { accountId } from './account-id.ts'
 import { verifyAccountCard, verifyPrekeyCard } from './card-rules.ts'
@@ -26,8 +27,8 @@ export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
 /** The longest that a letter may have to live. */
 export const LETTER_LIFE_MAX_MS = 30 * DAY_MS
-/** The longest that a policy may have to live: six epochs ahead and the overlap, with room. */
-export const POLICY_LIFE_MAX_MS = 70 * DAY_MS
+/** The longest that a policy may have to live: six epochs ahead, the overlap and the life of a letter, with room. */
+export const POLICY_LIFE_MAX_MS = 75 * DAY_MS
 export const CARD_LIFE_MAX_MS = 90 * DAY_MS
 /** How far the clock of an honest peer may be off. */
 export const CLOCK_TOLERANCE_MS = 10 * 60_000
@@ -39,6 +40,8 @@ const LETTER_LIFE_EPOCHS = 5
 export const POLICY_EPOCHS = { before: 1, after: 5 } as const
 
 const COMMITMENT_LABEL = utf8('x')
+const LETTER_LABEL_BYTES = utf8(LETTER_LABEL)
+const POSSESSION_LABEL_BYTES = utf8(POSSESSION_LABEL)
 const MAILBOX_LABEL = utf8('sotto mailbox')
 const ACCOUNT_KEY_LABEL = utf8('sotto card')
 const PREKEYS_KEY_LABEL = utf8('sotto prekeys')
@@ -48,9 +51,35 @@ const NO_SALT = new Uint8Array(32)
 
 // --- letters
 
-/** SHA-256 of the letter's encoding. */
+/** What names a letter without carrying it: its header and the SHA-256 of its ciphertext. */
+export interface LetterName {
+  readonly header: LetterHeader
+  readonly digest: Uint8Array
+}
+
+export function nameOfLetter(crypto: CryptoProvider, letter: Letter): LetterName {
+  const { ciphertext, ...header } = letter
+  return { header, digest: crypto.sha256(ciphertext) }
+}
+
+/** SHA-256 of label, header and ciphertext digest: 32 bytes. */
+export function idOfName(crypto: CryptoProvider, { header, digest }: LetterName): Uint8Array {
+  return crypto.sha256(LETTER_LABEL_BYTES, encode(letterHeaderCodec, header), digest)
+}
+
+/** The letter's id, see {@link idOfName}. */
 export function letterId(crypto: CryptoProvider, letter: Letter): Uint8Array {
-  return crypto.sha256(encode(letterCodec, letter))
+  return idOfName(crypto, nameOfLetter(crypto, letter))
+}
+
+/** What a holder shows in PROVE: SHA-256(label ‖ nonce ‖ its peer id ‖ ciphertext). */
+export function possessionHash(
+  crypto: CryptoProvider,
+  nonce: Uint8Array,
+  holder: string,
+  ciphertext: Uint8Array,
+): Uint8Array {
+  return crypto.sha256(POSSESSION_LABEL_BYTES, nonce, utf8(holder), ciphertext)
 }
 
 /** What a letter says in its header about who may delete it: SHA-256("x" ‖ preimage). */
@@ -65,9 +94,12 @@ export function opens(crypto: CryptoProvider, commitment: Uint8Array, preimage: 
 
 /** Whether the letter has the one shape that its kind allows: size class exact, unused fields zero. */
 export function wellFormed(letter: Letter): boolean {
-  if (letter.ciphertext.length !== SIZE_CLASSES_BYTES[letter.sizeClass]) return false
-  if (letter.kind === 1) return letter.stamp.bits === 0 && isZero(letter.stamp.nonce)
-  return isZero(letter.lane)
+  return letter.ciphertext.length === SIZE_CLASSES_BYTES[letter.sizeClass] && headerWellFormed(letter)
+}
+
+export function headerWellFormed(header: LetterHeader): boolean {
+  if (header.kind === 1) return header.stamp.bits === 0 && isZero(header.stamp.nonce)
+  return isZero(header.lane)
 }
 
 function isZero(bytes: Uint8Array): boolean {
@@ -212,9 +244,21 @@ export function epochsToPublish(nowMs: number, profile: EpochProfile): number[] 
   return Array.from({ length: current + POLICY_EPOCHS.after - first + 1 }, (_, i) => first + i)
 }
 
-/** A policy's expiry in hours: the end of its epoch, the overlap, and an hour for the rounding. */
+/**
+ * A policy's expiry in hours: the end of its epoch, the overlap, and the life of a letter, with an hour for the rounding. For
+ * as long as a letter lies there, holders must be able to tell a genuine copy of it, or its tombstone, from a made-up one.
+ */
 export function policyExpiryHour(epoch: number, profile: EpochProfile): number {
+  return policyShutHour(epoch, profile) + Math.ceil(letterLifeMs(profile) / HOUR_MS)
+}
+
+function policyShutHour(epoch: number, profile: EpochProfile): number {
   return Math.ceil(((epoch + 1) * profile.epochMs + overlapMs(profile)) / HOUR_MS) + 1
+}
+
+/** Whether new letters may come under a policy of this expiry: until its epoch and the overlap are over. */
+export function policyTakesPuts(expiryHour: number, nowMs: number, profile: EpochProfile): boolean {
+  return !hourPassed(expiryHour - Math.ceil(letterLifeMs(profile) / HOUR_MS), nowMs)
 }
 
 /** ML-DSA-44 seed (32 bytes) of a mailbox in an epoch. */
@@ -262,10 +306,28 @@ function laneProofBytes(id: Uint8Array): Uint8Array {
   return concat(utf8(LANE_PROOF_LABEL), id)
 }
 
-/** Shows for the letter `id` that its writer holds the lane of `laneSeed`. */
-export function laneProof(crypto: CryptoProvider, laneSeed: Uint8Array, epoch: number, id: Uint8Array): LaneProof {
+/** A lane's key in an epoch; making it costs more than a signature with it, so who writes often keeps it. */
+export interface LaneKey {
+  readonly seed: Uint8Array
+  readonly publicKey: Uint8Array
+  /** What the policy knows it by. */
+  readonly lane: Uint8Array
+}
+
+export function laneKey(crypto: CryptoProvider, laneSeed: Uint8Array, epoch: number): LaneKey {
   const seed = laneKeySeed(crypto, laneSeed, epoch)
-  return { key: crypto.ed25519PublicKey(seed), signature: crypto.ed25519Sign(seed, laneProofBytes(id)) }
+  const publicKey = crypto.ed25519PublicKey(seed)
+  return { seed, publicKey, lane: laneId(crypto, publicKey) }
+}
+
+/** Shows for the letter `id` that its writer holds the lane. */
+export function laneProofBy(crypto: CryptoProvider, key: LaneKey, id: Uint8Array): LaneProof {
+  return { key: key.publicKey, signature: crypto.ed25519Sign(key.seed, laneProofBytes(id)) }
+}
+
+/** The same from the lane's seed. */
+export function laneProof(crypto: CryptoProvider, laneSeed: Uint8Array, epoch: number, id: Uint8Array): LaneProof {
+  return laneProofBy(crypto, laneKey(crypto, laneSeed, epoch), id)
 }
 
 /** Whether `proof` was made for the letter `id` by the key behind `lane`. */
@@ -282,7 +344,7 @@ export interface PolicyPlan {
   readonly stampBits: number
   /** Lane ids that may write, at most 256. */
   readonly lanes: readonly Uint8Array[]
-  /** Random lane ids (16 bytes each) to fill up with, as many as are missing to 256. */
+  /** Lane ids (16 bytes each) that nobody has, to fill up with, as many as are missing to 256 (`policy-blind`). */
   readonly filler: Uint8Array
 }
 

@@ -52,13 +52,11 @@ export function newKemPrekey(crypto: CryptoProvider, rng: Rng, id: number): KemP
   return { id, seed, key: crypto.kemPublicKey(1024, seed) }
 }
 
-/** One fresh pair for each id. */
-export function newOneTimePrekeys(crypto: CryptoProvider, rng: Rng, ids: readonly number[]): readonly OneTimePair[] {
-  return ids.map((id) => {
-    const { secret, key } = newSignedPrekey(crypto, rng, id)
-    const { seed, key: kem } = newKemPrekey(crypto, rng, id)
-    return { id, secret, key, kemSeed: seed, kem }
-  })
+/** A fresh pair that serves once. */
+export function newOneTimePrekey(crypto: CryptoProvider, rng: Rng, id: number): OneTimePair {
+  const { secret, key } = newSignedPrekey(crypto, rng, id)
+  const { seed, key: kem } = newKemPrekey(crypto, rng, id)
+  return { id, secret, key, kemSeed: seed, kem }
 }
 
 /** Whether a prekey made at `createdAt` is to be replaced; also where that lies ahead by a day, by a clock that was wrong. */

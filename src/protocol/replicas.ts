@@ -31,6 +31,14 @@ export function placement(crypto: CryptoProvider, address: Uint8Array): Uint8Arr
   return crypto.sha256(address)
 }
 
+/**
+ * Where a rung of an address's fallback ladder lies: rung 0 is {@link placement}, the others SHA-256(address ‖ rung), in zones
+ * that have nothing to do with the first.
+ */
+export function rungPlacement(crypto: CryptoProvider, address: Uint8Array, rung: number): Uint8Array {
+  return rung === 0 ? placement(crypto, address) : crypto.sha256(address, Uint8Array.of(rung))
+}
+
 /** Negative where `a` is nearer to `target` than `b` by XOR. Zero only for one and the same position. */
 export function compareDistance(target: Uint8Array, a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < target.length; i++) {

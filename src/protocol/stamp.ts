@@ -4,10 +4,10 @@
  * its nonce, so that a stamp serves one letter at one address with one expiry, and cannot claim more bits afterwards.
  */
 import { encode } from '../wire/codec.ts'
-import { letterCodec } from '../wire/letter.ts'
-import type { Letter } from '../wire/letter.ts'
+import { letterHeaderCodec } from '../wire/letter.ts'
 import { utf8 } from '../lib/bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
+import type { LetterName } from './mailbox-rules.ts'
 
 export const STAMP_NONCE_BYTES = 16
 const STAMP_LABEL = utf8('sotto stamp v1')
@@ -16,10 +16,13 @@ const NO_NONCE = new Uint8Array(STAMP_NONCE_BYTES)
 /** Size × time that the base price covers: 4 KiB for 7 days. */
 const BASE_BYTE_MS = 4_096 * 7 * 86_400_000
 
-/** What a stamp is made over, 32 bytes: everything in the letter but the nonce, the claimed bits included. */
-export function stampChallenge(crypto: CryptoProvider, letter: Letter): Uint8Array {
-  const bare = { ...letter, stamp: { bits: letter.stamp.bits, nonce: NO_NONCE } }
-  return crypto.sha256(STAMP_LABEL, encode(letterCodec, bare))
+/**
+ * What a stamp is made over, 32 bytes: everything in the letter but the nonce, the claimed bits included. Header and digest are
+ * enough, so that a tombstone can be asked for the stamp of its letter.
+ */
+export function stampChallenge(crypto: CryptoProvider, { header, digest }: LetterName): Uint8Array {
+  const bare = { ...header, stamp: { bits: header.stamp.bits, nonce: NO_NONCE } }
+  return crypto.sha256(STAMP_LABEL, encode(letterHeaderCodec, bare), digest)
 }
 
 /** Leading zero bits of the stamp hash: about 1.6 ms off the event loop. */

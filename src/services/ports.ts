@@ -5,7 +5,7 @@
 import type { PeerRecord } from '../wire/peer.ts'
 import type { HolderRequest, HolderResponse } from '../wire/holder.ts'
 import type { DirectFrame } from '../wire/direct.ts'
-import type { Letter } from '../wire/letter.ts'
+import type { Deposit } from '../wire/letter.ts'
 
 /** One open stream to a holder: requests are pipelined, the challenge is the stream's own. */
 export interface HolderLink {
@@ -21,7 +21,7 @@ export interface HolderLink {
 export interface HolderNetwork {
   link(peer: PeerRecord, signal: AbortSignal): Promise<HolderLink>
   /** Called for each letter that a holder pushes on a link, until the returned function ends it; the caller verifies it. */
-  onPush(listener: (peerId: string, address: Uint8Array, letter: Letter) => void): () => void
+  onPush(listener: (peerId: string, deposit: Deposit) => void): () => void
   /** Called when a peer becomes reachable or goes (connection up or down), until the returned function ends it. */
   onPeerChange(listener: (peerId: string, connected: boolean) => void): () => void
 }
@@ -60,7 +60,7 @@ export interface HolderCaller {
   /** Addresses (hex) that the caller proved to own on this stream. */
   readonly opened: Set<string>
   /** Sends a letter on this stream; false where it is gone or too slow. */
-  push(address: Uint8Array, letter: Letter): boolean
+  push(deposit: Deposit): boolean
   /** Runs when the stream ends. */
   onClose(action: () => void): void
 }
@@ -72,6 +72,13 @@ export type HolderHandler = (caller: HolderCaller, request: HolderRequest) => Pr
 export interface PeerSigner {
   readonly peerId: string
   sign(message: Uint8Array): Uint8Array
+}
+
+/** A stamp that is shown: `nonce` is to give Argon2id over `challenge` so many leading zero bits. */
+export interface StampWork {
+  readonly challenge: Uint8Array
+  readonly bits: number
+  readonly nonce: Uint8Array
 }
 
 /** Solves stamps off the event loop. */

@@ -3,6 +3,14 @@ import { dirname } from 'node:path'
 import { NotFoundError } from '../lib/errors.ts'
 import { storageError } from './storage-error.ts'
 
+/** Where small files with keys lie: the file system, or a simulated one. */
+export interface KeyFiles {
+  /** See {@link writeFileAtomically}. */
+  write(path: string, content: Uint8Array): Promise<void>
+  /** See {@link readWholeFile}. */
+  read(path: string): Promise<Uint8Array>
+}
+
 /** Files with keys belong to their owner alone. */
 const FILE_MODE = 0o600
 
@@ -52,3 +60,5 @@ async function syncDirectory(path: string): Promise<void> {
     await directory.close()
   }
 }
+
+export const FILE_SYSTEM: KeyFiles = { write: writeFileAtomically, read: readWholeFile }

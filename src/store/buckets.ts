@@ -27,6 +27,8 @@ export const BUCKET = {
   receiptsDue: 20,
   burials: 21,
   history: 22,
+  prekeyUses: 23,
+  prekeyPool: 24,
 
   held: 64,
   heldByAddress: 65,
@@ -36,6 +38,12 @@ export const BUCKET = {
   cards: 69,
   cardNumbers: 70,
   cardsByExpiry: 71,
+  graves: 72,
+  slices: 73,
+  slicePrekeys: 74,
+  slicesByExpiry: 75,
+  sightings: 76,
+  liars: 77,
 } as const
 export type BucketName = keyof typeof BUCKET
 

@@ -1,5 +1,5 @@
 /**
- * LevelDB with atomic batches, group commit and reads that see what was written but is not on the disk yet.
+ * A LevelDB (or another {@link Engine}) with atomic batches, group commit and reads that see what was written but is not on the disk yet.
  *
  * Batches that wait while one is being written go to disk together in the next write: each is still all or nothing, they
  * keep their order, and a promise resolves only when its batch is on the disk. Reads see a batch from the call of `batch`
@@ -10,13 +10,12 @@
  * rest of it unreadable): nothing more is appended, and the next write opens the database anew once the directory takes
  * data again.
  */
-import { chmod, mkdir } from 'node:fs/promises'
-import { Level } from 'level'
 import { LimitError, StorageError } from '../lib/errors.ts'
 import type { Entry, StoreOp, Tracker, WalkRange } from './changes.ts'
+import { levelEngine } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { merge, Overlay } from './overlay.ts'
-import { probeDirectory } from './probe.ts'
-import { storageError } from './storage-error.ts'
+import { isDamage, storageError } from './storage-error.ts'
 
 export type { Entry, StoreOp, Tracker, WalkRange } from './changes.ts'
 
@@ -40,22 +39,20 @@ const WAITING_MAX = 10_000
 const JOINED_BYTES_MAX = 4 * 1_024 * 1_024
 /** Keys deleted by one step of `clear`. */
 const CLEAR_OPS_MAX = 1_000
-const DIRECTORY_MODE = 0o700
 
 export class Database {
-  readonly #level: Level<Uint8Array, Uint8Array>
-  readonly #path: string
+  readonly #engine: Engine
   readonly #overlay = new Overlay()
-  readonly #reopened: (() => Promise<void>)[] = []
+  readonly #reopened: ((mended: boolean) => Promise<void>)[] = []
   #waiting: Job[] = []
   #writer: Promise<void> | undefined
   #generation = 0
   #failed = false
+  #damaged = false
   #closed = false
 
-  private constructor(level: Level<Uint8Array, Uint8Array>, path: string) {
-    this.#level = level
-    this.#path = path
+  private constructor(engine: Engine) {
+    this.#engine = engine
   }
 
   /**
@@ -63,12 +60,14 @@ export class Database {
    * this one, has it open; StorageError where the directory cannot be used or the database is damaged.
    */
   static async open(path: string): Promise<Database> {
+    return Database.over(levelEngine(path))
+  }
+
+  /** The same over any engine, which is opened here. */
+  static async over(engine: Engine): Promise<Database> {
     try {
-      await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
-      await chmod(path, DIRECTORY_MODE)
-      const level = new Level<Uint8Array, Uint8Array>(path, { keyEncoding: 'view', valueEncoding: 'view' })
-      await level.open()
-      return new Database(level, path)
+      await engine.open()
+      return new Database(engine)
     } catch (error) {
       throw storageError(error)
     }
@@ -88,13 +87,13 @@ export class Database {
     const pending = keys.map((key) => this.#overlay.find(key))
     const missing = keys.filter((_, i) => pending[i] === undefined)
     try {
-      const found = missing.length === 0 ? [] : await this.#level.getMany(missing)
+      const found = missing.length === 0 ? [] : await this.#engine.getMany(missing)
       return pending.map((change) => {
         const value = change === undefined ? found.shift() : change.value
         return value === undefined ? undefined : view(value)
       })
     } catch (error) {
-      throw storageError(error)
+      throw this.#noticed(error)
     }
   }
 
@@ -136,14 +135,17 @@ export class Database {
   /** Rewrites the range, so that values that were deleted or replaced leave LevelDB's files. */
   async compact(range: { readonly gte: Uint8Array; readonly lt: Uint8Array }): Promise<void> {
     try {
-      await (this.#level as unknown as Compacting).compactRange(range.gte, range.lt)
+      await this.#engine.compact(range.gte, range.lt)
     } catch (error) {
       throw storageError(error)
     }
   }
 
-  /** `listener` runs after the database was opened anew, for what memory counts of it to be counted again. */
-  onReopened(listener: () => Promise<void>): void {
+  /**
+   * `listener` runs after the database was opened anew, for what memory counts of it to be counted again; `mended` where some
+   * of it could not be read, and is gone.
+   */
+  onReopened(listener: (mended: boolean) => Promise<void>): void {
     this.#reopened.push(listener)
   }
 
@@ -152,7 +154,7 @@ export class Database {
     this.#closed = true
     await this.#writer
     try {
-      await this.#level.close()
+      await this.#engine.close()
     } catch (error) {
       throw storageError(error)
     }
@@ -169,7 +171,7 @@ export class Database {
     const pending = this.#overlay.within(range)
     // What is pending may delete or add keys: only without it does the disk's limit hold.
     const limit = pending.length === 0 ? (range.limit ?? -1) : -1
-    const entries = this.#level.iterator({ ...range, limit, values })
+    const entries = this.#engine.iterator({ ...range, limit, values })
     const next = async (): Promise<Entry | undefined> => {
       const entry: readonly [Uint8Array, Uint8Array | undefined] | undefined = await entries.next()
       return entry && [view(entry[0]), view(entry[1] ?? NOTHING)]
@@ -177,7 +179,7 @@ export class Database {
     try {
       yield* merge(pending, next, range)
     } catch (error) {
-      throw storageError(error)
+      throw this.#noticed(error)
     } finally {
       await entries.close()
     }
@@ -211,7 +213,7 @@ export class Database {
         jobs.some((job) => job.sync),
       )
     } catch (error) {
-      this.#fail(jobs, storageError(error))
+      this.#fail(jobs, this.#noticed(error))
       return
     }
     this.#overlay.remove(ops)
@@ -224,7 +226,7 @@ export class Database {
     const plain = ops.map((op) =>
       op.type === 'put' ? { type: op.type, key: op.key, value: op.value } : { type: op.type, key: op.key },
     )
-    await this.#level.batch(plain, { sync })
+    await this.#engine.batch(plain, { sync })
   }
 
   #fail(jobs: readonly Job[], error: Error): void {
@@ -239,15 +241,23 @@ export class Database {
     }
   }
 
+  /** Damage of what may be mended is mended before the next write. */
+  #noticed(error: unknown): Error {
+    if (this.#engine.mend !== undefined && isDamage(error)) this.#failed = this.#damaged = true
+    return storageError(error)
+  }
+
   /** Reads stay possible until the directory takes data again: only then is the database closed and opened. */
   async #reopen(): Promise<void> {
-    await probeDirectory(this.#path)
-    await this.#level.close()
-    await this.#level.open()
-    this.#failed = false
+    await this.#engine.probe()
+    await this.#engine.close()
+    const mended = this.#damaged
+    if (mended) await this.#engine.mend?.()
+    await this.#engine.open()
+    this.#failed = this.#damaged = false
     // Not awaited: they may write, and the writer is here. One that fails is called again after the next opening.
     for (const listener of this.#reopened) {
-      listener().catch(() => {
+      listener(mended).catch(() => {
         this.#failed = true
       })
     }
@@ -269,11 +279,6 @@ function accept(ops: readonly StoreOp[]): void {
 }
 
 const NOTHING = new Uint8Array(0)
-
-/** In classic-level, which `level` is on Node, but not in the types that it shares with browsers. */
-interface Compacting {
-  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
-}
 
 /** A plain array over LevelDB's Buffer, whose `slice` would not copy. */
 function view(bytes: Uint8Array): Uint8Array {

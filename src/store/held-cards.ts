@@ -1,4 +1,5 @@
 /** Cards that are held for others: of each key the highest version, remembered also when the card itself is gone. */
+import { toHex } from '../lib/bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { encode } from '../wire/codec.ts'
 import { cardRecordCodec } from '../wire/holder.ts'
@@ -22,12 +23,17 @@ import type { HeldUsage } from './held-usage.ts'
 /** A version is remembered for twice the life of the longest card: every older card has run out long before. */
 const VERSION_MEMORY_HOURS = (180 * DAY_MS) / HOUR_MS
 
+/** Versions that memory keeps, about 300 bytes each. */
+const VERSIONS_MAX = 8_192
+
 export type CardOutcome = 'stored' | 'known' | 'stale'
 
 export class HeldCards {
   readonly #table: HeldTable
   readonly #crypto: CryptoProvider
   readonly #usage: HeldUsage
+  /** Versions that were asked for, those of keys without one as well: neighbours ask for hundreds at a time. */
+  readonly #versions = new Map<string, { readonly version: CardNumber | undefined }>()
 
   constructor(table: HeldTable, crypto: CryptoProvider, usage: HeldUsage) {
     this.#table = table
@@ -43,13 +49,23 @@ export class HeldCards {
 
   /** The highest version ever accepted for `key`, also of a card that has run out. Waits for one that is being written. */
   async version(key: Uint8Array): Promise<CardNumber | undefined> {
-    return this.#table.alone(key, () => this.#version(key))
+    const name = toHex(key)
+    const remembered = this.#versions.get(name)
+    if (remembered !== undefined) return remembered.version
+    return this.#table.alone(key, async () => {
+      const version = await this.#version(key)
+      this.#versions.set(name, { version })
+      const [oldest] = this.#versions.keys()
+      if (this.#versions.size > VERSIONS_MAX && oldest !== undefined) this.#versions.delete(oldest)
+      return version
+    })
   }
 
   /** Keeps a card that was found to be good, unless a higher version was ever here. */
   async put(record: CardRecord, nowMs: number): Promise<CardOutcome> {
     const key = cardKey(this.#crypto, record)
     return this.#table.alone(key, async () => {
+      this.#versions.delete(toHex(key))
       const version = cardVersion(this.#crypto, record)
       const known = await this.#version(key)
       const order = known === undefined ? 1 : compareVersions(version, known)
@@ -70,6 +86,13 @@ export class HeldCards {
     })
   }
 
+  /** Every card that is held and in force: its key and version, without reading the card. */
+  async *keys(nowMs: number): AsyncGenerator<{ readonly key: Uint8Array; readonly version: CardNumber }> {
+    for await (const [key, version] of this.#table.walk(bucketRange('cardNumbers'), cardNumberCodec)) {
+      if (version.bytes > 0 && !hourPassed(version.expiryHour, nowMs)) yield { key: key.slice(1), version }
+    }
+  }
+
   /** Removes cards that have run out, and in the end the memory of their versions. */
   async sweep(nowMs: number): Promise<number> {
     return this.#table.sweep('cardsByExpiry', nowMs, (key) => this.#expire(key, nowMs))
@@ -88,6 +111,7 @@ export class HeldCards {
   }
 
   async #expire(key: Uint8Array, nowMs: number): Promise<boolean> {
+    this.#versions.delete(toHex(key))
     const known = await this.#version(key)
     if (known === undefined) return false
     const forgotten = hourPassed(known.until, nowMs)

@@ -6,34 +6,30 @@
  */
 import { concat, equal } from '../lib/bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
-import { encode, fixed, optional, struct, tryDecode, u32, u8, variant } from '../wire/codec.ts'
+import { bool, encode, fixed, struct, tryDecode, u32, u64, u8, variant } from '../wire/codec.ts'
 import type { Codec, Coded } from '../wire/codec.ts'
-import { letterCodec } from '../wire/letter.ts'
+import { letterCodec, putProofCodec, rungCodec, tombstoneCodec } from '../wire/letter.ts'
 
 const CHECKSUM_BYTES = 8
 
-/** A letter under its id. */
-export const heldLetterCodec = struct({ arrival: u32, letter: letterCodec })
+/** A letter under its id, with what shows that it may lie here, and the rung of the zone that it was brought for. */
+export const heldLetterCodec = struct({ arrival: u64, rung: rungCodec, proof: putProofCodec, letter: letterCodec })
 export type HeldLetter = Coded<typeof heldLetterCodec>
 
 /** A mailbox's entry under address and arrival number: enough to list it and to count it without reading the letter. */
 export const indexEntryCodec = variant({
-  1: struct({ id: fixed(32), expiry: u32, sizeClass: u8, lane: fixed(16), stampBits: u8 }),
+  1: struct({ id: fixed(32), expiry: u32, sizeClass: u8, lane: fixed(16), stampBits: u8, rung: rungCodec }),
   2: struct({ id: fixed(32), expiry: u32, preimage: fixed(16) }),
 })
 export type IndexEntry = Coded<typeof indexEntryCodec>
 export const INDEX = { live: 1, dead: 2 } as const
 
-/** Where a tombstone's index entry is. */
-export const placeCodec = struct({ address: fixed(32), arrival: u32 })
-export type Place = Coded<typeof placeCodec>
-
-/**
- * A tombstone under its letter's id, until the hour `until`. Without a place it came before the letter: nobody can tell
- * yet whether its preimage is the right one.
- */
-export const heldTombstoneCodec = struct({ preimage: fixed(16), until: u32, place: optional(placeCodec) })
+/** A tombstone under its letter's id, until a day after the letter's expiry. `unseen`: the letter itself was never here. */
+export const heldTombstoneCodec = struct({ arrival: u64, unseen: bool, tombstone: tombstoneCodec })
 export type HeldTombstone = Coded<typeof heldTombstoneCodec>
+
+/** A dead letter under address and id: what mailboxes are compared by. */
+export const graveCodec = struct({ expiry: u32 })
 
 /** The highest version ever accepted for a key; `bytes` is the size of the card while that is still there, else 0. */
 export const cardNumberCodec = struct({ number: u32, hash: fixed(32), bytes: u32, expiryHour: u32, until: u32 })

@@ -16,7 +16,7 @@ const SWEEP_BATCH = 256
 const INDEXED_AT = 5
 const NOTHING = new Uint8Array(0)
 
-export type ExpiryBucket = 'heldByExpiry' | 'tombstonesByExpiry' | 'cardsByExpiry'
+export type ExpiryBucket = 'heldByExpiry' | 'tombstonesByExpiry' | 'cardsByExpiry' | 'slicesByExpiry'
 
 export class HeldTable {
   readonly #db: Database
@@ -61,6 +61,11 @@ export class HeldTable {
   async get<T>(bucket: BucketName, parts: readonly Uint8Array[], codec: Codec<T>): Promise<T | undefined> {
     const key = bucketKey(bucket, ...parts)
     return this.#checkedOrDropped(key, codec, await this.#db.get(key))
+  }
+
+  /** Whether something is there, whole or not. */
+  async has(bucket: BucketName, parts: readonly Uint8Array[]): Promise<boolean> {
+    return (await this.#db.get(bucketKey(bucket, ...parts))) !== undefined
   }
 
   /** Two values of one id in one step to the disk. */

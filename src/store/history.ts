@@ -19,7 +19,7 @@ export class History {
   }
 
   put(item: OutboxItem): StoreOp[] {
-    const bare = { ...item, content: NOTHING, sealed: undefined, letter: undefined }
+    const bare = { ...item, content: NOTHING, sealed: undefined, letter: undefined, former: [] }
     return this.#records.put({ id: item.messageId, order: item.sequence }, bare)
   }
 

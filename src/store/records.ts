@@ -2,7 +2,7 @@
 import { bool, fixed, list, oneOf, opaque, optional, struct, text, u16, u32, u64, u8 } from '../wire/codec.ts'
 import type { Coded } from '../wire/codec.ts'
 import { grantCodec, TEXT_BYTES_MAX } from '../wire/content.ts'
-import { letterCodec, receiptCodec } from '../wire/letter.ts'
+import { letterCodec, letterHeaderCodec, putProofCodec, receiptCodec, rungCodec } from '../wire/letter.ts'
 import { accountCardCodec, DEVICES_MAX } from '../wire/card.ts'
 import { prekeyCardCodec } from '../wire/prekeys.ts'
 
@@ -44,8 +44,16 @@ export const contactCodec = struct({
 })
 export type Contact = Coded<typeof contactCodec>
 
-/** Queued · stored at W = 3 or more holders · delivered · read · expired · failed (identity changed, refused). */
-export const MESSAGE_STATUS = { queued: 1, stored: 2, delivered: 3, read: 4, expired: 5, failed: 6 } as const
+/** Queued · stored at W = 3 or more holders · delivered · read · expired · failed (identity changed, refused) · taken back. */
+export const MESSAGE_STATUS = {
+  queued: 1,
+  stored: 2,
+  delivered: 3,
+  read: 4,
+  expired: 5,
+  failed: 6,
+  'taken-back': 7,
+} as const
 
 /** One message of a conversation. `order` numbers a conversation's messages on this device and never repeats. */
 export const messageCodec = struct({
@@ -59,7 +67,7 @@ export const messageCodec = struct({
   replyTo: optional(fixed(16)),
   sentAt: u64,
   committedAt: u64,
-  status: oneOf(1, 2, 3, 4, 5, 6),
+  status: oneOf(1, 2, 3, 4, 5, 6, 7),
   /** Outgoing only: how it last went (see OUTBOX_PATH), and how many holders had signed for it. */
   path: oneOf(0, 1, 2),
   receipts: u8,
@@ -80,6 +88,23 @@ export const conversationCodec = struct({
   pinned: bool,
 })
 export type Conversation = Coded<typeof conversationCodec>
+
+/** A letter that was put before another took its place: what it takes to delete it. `rungs` has a bit for each rung it was put at. */
+const formerLetterCodec = struct({ header: letterHeaderCodec, digest: fixed(32), proof: putProofCodec, rungs: u8 })
+/** Former letters that are remembered; the oldest goes first. */
+export const FORMER_LETTERS_MAX = 8
+
+/** Where the fallback ladder stands for a letter, and what speaks against its zone (services/outbox). */
+const ladderCodec = struct({
+  rung: rungCodec,
+  /** Looks in a row that found fewer than W. */
+  audits: u8,
+  /** Puts in a row that gathered fewer than W receipts, and when (ms) the first of them was. */
+  shorts: u8,
+  shortSince: u64,
+  /** Stamps that were made dearer for a full box. */
+  restamps: u8,
+})
 
 /** A step of an outbox item's life, for `msg why`. Code first, what it was about second; no secrets. */
 export const traceCodec = struct({ at: u64, event: text(40), detail: text(120) })
@@ -112,7 +137,15 @@ export const outboxItemCodec = struct({
   /** The letter last put, and its id, when the mailbox path was taken. */
   letter: optional(letterCodec),
   letterId: optional(fixed(32)),
+  /** What goes with the letter. */
+  proof: optional(putProofCodec),
+  /** Rungs that the letter was put at, a bit for each. */
+  rungs: u8,
+  former: list(formerLetterCodec, FORMER_LETTERS_MAX),
+  ladder: ladderCodec,
   receipts: list(receiptCodec, 20),
+  /** How many holders showed at the last look that they have it, and when (ms); none since the last put. */
+  proved: optional(struct({ at: u64, holders: u8 })),
   path: oneOf(0, 1, 2),
   attempts: u16,
   nextAt: u64,

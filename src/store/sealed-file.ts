@@ -9,12 +9,15 @@ import { constant, decode, encode, fixed, opaque, struct, u32, u8 } from '../wir
 import type { Coded } from '../wire/codec.ts'
 import { boundedCost, PASSPHRASE_COST, PASSPHRASE_SALT_BYTES, passphraseKey } from '../crypto/password.ts'
 import type { Argon2Cost, CryptoProvider } from '../crypto/provider.ts'
-import { readWholeFile, writeFileAtomically } from './atomic-file.ts'
+import { FILE_SYSTEM } from './atomic-file.ts'
+import type { KeyFiles } from './atomic-file.ts'
 
 /** What sealing asks of the outside. */
 export interface SealTools {
   readonly crypto: CryptoProvider
   readonly rng: Rng
+  /** Default: the file system. */
+  readonly keyFiles?: KeyFiles
 }
 /** What a sealed file holds: the store's master key, or the account key. */
 export type SealPurpose = 'vault' | 'account'
@@ -55,7 +58,7 @@ export async function sealFile(
   const key = await passphraseKey(tools.crypto, passphrase, salt, cost)
   try {
     const sealed = tools.crypto.xseal(key, nonce, associatedData(purpose, header), secret)
-    await writeFileAtomically(path, encode(sealedFileCodec, { header, sealed }))
+    await filesOf(tools).write(path, encode(sealedFileCodec, { header, sealed }))
   } finally {
     wipe(key)
   }
@@ -71,7 +74,7 @@ export async function openSealedFile(
   passphrase: string,
   tools: SealTools,
 ): Promise<Uint8Array> {
-  const { header, sealed } = parse(await readWholeFile(path))
+  const { header, sealed } = parse(await filesOf(tools).read(path))
   const key = await passphraseKey(tools.crypto, passphrase, header.salt, costOf(header))
   try {
     const secret = tools.crypto.xopen(key, header.nonce, associatedData(purpose, header), sealed)
@@ -80,6 +83,10 @@ export async function openSealedFile(
   } finally {
     wipe(key)
   }
+}
+
+export function filesOf(tools: Pick<SealTools, 'keyFiles'>): KeyFiles {
+  return tools.keyFiles ?? FILE_SYSTEM
 }
 
 function parse(bytes: Uint8Array): SealedFile {

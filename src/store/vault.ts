@@ -12,10 +12,9 @@ import { ConflictError, LockedError, NotFoundError, StorageError } from '../lib/
 import type { Rng } from '../lib/rng.ts'
 import { PASSPHRASE_COST } from '../crypto/password.ts'
 import type { Argon2Cost, CryptoProvider } from '../crypto/provider.ts'
-import { readWholeFile } from './atomic-file.ts'
 import { BUCKET, bucketKey } from './buckets.ts'
 import type { BucketName } from './buckets.ts'
-import { openSealedFile, sealFile } from './sealed-file.ts'
+import { filesOf, openSealedFile, sealFile } from './sealed-file.ts'
 import type { SealTools } from './sealed-file.ts'
 
 const MASTER_BYTES = 32
@@ -114,7 +113,7 @@ export async function createVault(
   tools: SealTools,
   cost: Argon2Cost = PASSPHRASE_COST,
 ): Promise<Vault> {
-  if (await vaultExists(path)) throw new ConflictError('this home has a vault already')
+  if (await vaultExists(path, tools)) throw new ConflictError('this home has a vault already')
   const master = tools.rng.bytes(MASTER_BYTES)
   await sealFile(path, 'vault', master, passphrase, tools, cost)
   return new Vault(master, tools)
@@ -126,9 +125,9 @@ export async function openVault(path: string, passphrase: string, tools: SealToo
 }
 
 /** Whether `path` holds a vault, readable or not. */
-export async function vaultExists(path: string): Promise<boolean> {
+export async function vaultExists(path: string, tools: Pick<SealTools, 'keyFiles'> = {}): Promise<boolean> {
   try {
-    await readWholeFile(path)
+    await filesOf(tools).read(path)
     return true
   } catch (error) {
     if (error instanceof NotFoundError) return false

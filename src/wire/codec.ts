@@ -22,27 +22,29 @@ export class Writer {
   #bytes = new Uint8Array(256)
   #length = 0
 
-  reserve(count: number): Uint8Array {
-    const end = this.#length + count
-    if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
-      grown.set(this.#bytes.subarray(0, this.#length))
-      this.#bytes.fill(0)
-      this.#bytes = grown
-    }
-    const slice = this.#bytes.subarray(this.#length, end)
-    this.#length = end
-    return slice
-  }
-
   uint(value: number, width: 1 | 2 | 4): void {
     if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * width)) throw new CodecError('integer out of range')
-    const slice = this.reserve(width)
-    for (let i = width - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) slice[i] = rest % 256
+    const at = this.#grow(width)
+    for (let i = width - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) this.#bytes[at + i] = rest % 256
   }
 
   raw(bytes: Uint8Array): void {
-    this.reserve(bytes.length).set(bytes)
+    const at = this.#grow(bytes.length)
+    this.#bytes.set(bytes, at)
+  }
+
+  /** Makes room for `count` more bytes; where they begin. */
+  #grow(count: number): number {
+    const at = this.#length
+    const end = at + count
+    if (end > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
+      grown.set(this.#bytes.subarray(0, at))
+      this.#bytes.fill(0)
+      this.#bytes = grown
+    }
+    this.#length = end
+    return at
   }
 
   /** What was written, as an array of its own. The working copy is wiped: it may have held secrets. */
@@ -67,21 +69,24 @@ export class Reader {
   }
 
   uint(width: 1 | 2 | 4): number {
+    const at = this.#skip(width)
     let value = 0
-    for (const byte of this.#take(width)) value = value * 256 + byte
+    for (let i = at; i < at + width; i++) value = value * 256 + (this.#bytes[i] ?? 0)
     return value
   }
 
   /** A copy: what is decoded never aliases the input. */
   raw(length: number): Uint8Array {
-    return this.#take(length).slice()
+    const at = this.#skip(length)
+    return Uint8Array.prototype.slice.call(this.#bytes, at, at + length)
   }
 
-  #take(length: number): Uint8Array {
+  /** Steps over `length` bytes; where they began. */
+  #skip(length: number): number {
     if (length > this.remaining) throw new CodecError('truncated')
-    const slice = this.#bytes.subarray(this.#at, this.#at + length)
+    const at = this.#at
     this.#at += length
-    return slice
+    return at
   }
 }
 

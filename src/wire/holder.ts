@@ -1,17 +1,26 @@
 /** The messages of `/sotto/<network>/holder/1` (protocol §4): one stream per pair of peers, requests pipelined by id. */
-import { fixed, list, oneOf, struct, u32, variant } from './codec.ts'
+import { bool, fixed, list, oneOf, optional, struct, u16, u32, variant } from './codec.ts'
 import type { Coded } from './codec.ts'
 import { accountCardCodec } from './card.ts'
 import { prekeyCardCodec } from './prekeys.ts'
+import {
+  askSliceCodec,
+  prekeyBundleCodec,
+  prekeySliceCodec,
+  sliceReportCodec,
+  takePrekeyCodec,
+} from './prekey-slices.ts'
 import { peerRecordCodec } from './peer.ts'
 import {
   cursorCodec,
+  depositCodec,
   letterCodec,
   listingCodec,
   ownerProofCodec,
   policyCodec,
   putProofCodec,
   receiptCodec,
+  rungCodec,
   tombstoneCodec,
 } from './letter.ts'
 
@@ -21,8 +30,19 @@ export const HOLDER_FRAME_BYTES_MAX = 320 * 1_024
 export const GET_LETTERS_MAX = 64
 export const GET_BYTES_MAX = 256 * 1_024
 export const TOMBSTONES_MAX = 64
+/** Letters that one PROVE may ask about. */
+export const PROVE_IDS_MAX = 256
+/** Mailboxes that one SYNC may compare. */
+export const SYNC_BOXES_MAX = 512
+/** Ids of dead letters that one RECONCILE may name, and tombstones that its answer may bring. */
+export const RECONCILE_IDS_MAX = 1_024
+export const RECONCILE_TOMBSTONES_MAX = 256
+export const DROP_IDS_MAX = 64
 /** Peers that an answer may name as closer to what was asked. */
 export const CLOSER_PEERS_MAX = 20
+
+/** What two versions of a card are ordered by: number, then SHA-256 of the record. */
+export const cardVersionCodec = struct({ number: u32, hash: fixed(32) })
 
 /** Mutable, signed, numbered records. Their key follows from their content (`protocol/mailbox-rules`). */
 export const cardRecordCodec = variant({ 1: accountCardCodec, 2: prekeyCardCodec, 3: policyCodec })
@@ -31,7 +51,7 @@ export const CARD_KIND = { account: 1, prekeys: 2, policy: 3 } as const
 
 export const holderRequestCodec = variant({
   /** Store a letter; idempotent by id. Answer: receipt. */
-  1: struct({ letter: letterCodec, proof: putProofCodec }),
+  1: struct({ letter: letterCodec, proof: putProofCodec, rung: rungCodec }),
   /** Store a card; the highest number wins. Answer: receipt over SHA-256 of the record. */
   2: cardRecordCodec,
   /** The newest card at a key. Answer: card. */
@@ -48,6 +68,44 @@ export const holderRequestCodec = variant({
   8: struct({ address: fixed(32) }),
   /** Peers close to a target (already hashed). Answer: empty; the peers come with every answer. */
   9: struct({ target: fixed(32) }),
+  /**
+   * Show possession of letters: SHA-256(label ‖ nonce ‖ the holder's peer id ‖ ciphertext), so that neither a stored hash nor
+   * another holder's answer serves. Anyone may ask who knows the ids. Answer: proofs.
+   */
+  10: struct({ nonce: fixed(16), ids: list(fixed(32), PROVE_IDS_MAX, 1) }),
+  /**
+   * Compare what is known of mailboxes: their policies, and the tombstones of letters that expire after the hour `after`. A digest is
+   * SHA-256(label ‖ salt ‖ address ‖ policy version ‖ SHA-256(ids in order))[0..16]. Answer: differing.
+   */
+  11: struct({
+    salt: fixed(16),
+    after: u32,
+    boxes: list(struct({ address: fixed(32), digest: fixed(16) }), SYNC_BOXES_MAX, 1),
+  }),
+  /**
+   * Bring one mailbox's tombstones together: the asker names, in order, all of its dead ids from `from` up to `upto` (both
+   * included) that expire after `after`, and the version of its policy. Answer: reconciled.
+   */
+  12: struct({
+    address: fixed(32),
+    after: u32,
+    from: fixed(32),
+    upto: fixed(32),
+    dead: list(fixed(32), RECONCILE_IDS_MAX),
+    policy: optional(cardVersionCodec),
+  }),
+  /** A letter from another holder: as PUT, but it does not count for the writer's day. Answer: receipt. */
+  13: struct({ letter: letterCodec, proof: putProofCodec, rung: rungCodec }),
+  /** The caller stops holding and is not to be counted any more. Answer: empty. */
+  14: struct({}),
+  /** Let go of letters of an opened mailbox that nobody can read; without a preimage there is no tombstone. Answer: empty. */
+  15: struct({ address: fixed(32), ids: list(fixed(32), DROP_IDS_MAX, 1) }),
+  /** Keep a slice of one-time prekeys for their device. Answer: receipt over SHA-256 of the slice. */
+  16: prekeySliceCodec,
+  /** A device's prekey card, and one of its one-time prekeys, which nobody else is given. Answer: bundle. */
+  17: takePrekeyCodec,
+  /** What is left of the asker's slice. Answer: sliceReport. */
+  18: askSliceCodec,
 })
 export type HolderRequest = Coded<typeof holderRequestCodec>
 export const HOLDER_VERB = {
@@ -60,6 +118,15 @@ export const HOLDER_VERB = {
   tomb: 7,
   subscribe: 8,
   find: 9,
+  prove: 10,
+  sync: 11,
+  reconcile: 12,
+  copy: 13,
+  leaving: 14,
+  drop: 15,
+  putSlice: 16,
+  takePrekey: 17,
+  askSlice: 18,
 } as const
 
 /**
@@ -82,15 +149,55 @@ export const HOLDER_STATUS = {
 } as const
 export type HolderStatus = (typeof HOLDER_STATUS)[keyof typeof HOLDER_STATUS]
 
+/** One letter's proof: 0 not here · 1 here, with the hash · 2 dead, with its tombstone · 3 here, but not looked at this time. */
+export const possessionCodec = variant({
+  0: struct({}),
+  1: struct({ hash: fixed(32) }),
+  2: tombstoneCodec,
+  3: struct({}),
+})
+export type Possession = Coded<typeof possessionCodec>
+export const POSSESSION = { none: 0, held: 1, dead: 2, later: 3 } as const
+export const POSSESSION_LABEL = 'sotto possession v1'
+export const SYNC_LABEL = 'sotto mailbox digest v1'
+
 export const holderAnswerCodec = variant({
   0: struct({}),
   1: receiptCodec,
   2: cardRecordCodec,
   3: listingCodec,
-  4: struct({ letters: list(letterCodec, GET_LETTERS_MAX) }),
+  4: struct({ letters: list(depositCodec, GET_LETTERS_MAX) }),
+  /** In the order of the ids that were asked about. */
+  5: struct({ proofs: list(possessionCodec, PROVE_IDS_MAX) }),
+  /** Places (in the request) of the mailboxes whose digests differ. */
+  6: struct({ places: list(u16, SYNC_BOXES_MAX) }),
+  /**
+   * `wanted`: places of the ids that the holder has no tombstone of. `dead`: tombstones that the asker lacks; `more` where
+   * there are others. `policy`: the holder's, where it is the newer one; `policyWanted` where the asker's is.
+   */
+  7: struct({
+    wanted: list(u16, RECONCILE_IDS_MAX),
+    dead: list(tombstoneCodec, RECONCILE_TOMBSTONES_MAX),
+    more: bool,
+    policy: optional(policyCodec),
+    policyWanted: bool,
+  }),
+  8: prekeyBundleCodec,
+  9: sliceReportCodec,
 })
 export type HolderAnswer = Coded<typeof holderAnswerCodec>
-export const ANSWER_KIND = { empty: 0, receipt: 1, card: 2, listing: 3, letters: 4 } as const
+export const ANSWER_KIND = {
+  empty: 0,
+  receipt: 1,
+  card: 2,
+  listing: 3,
+  letters: 4,
+  proofs: 5,
+  differing: 6,
+  reconciled: 7,
+  bundle: 8,
+  sliceReport: 9,
+} as const
 
 export const holderResponseCodec = struct({
   status: oneOf(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
@@ -103,11 +210,11 @@ export type HolderResponse = Coded<typeof holderResponseCodec>
 export const holderClientFrameCodec = struct({ id: u32, request: holderRequestCodec })
 export type HolderClientFrame = Coded<typeof holderClientFrameCodec>
 
-/** Holder to client: a greeting with the stream's challenge first of all, then answers, and pushes in between. */
+/** Holder to client: a greeting with the stream's challenge and the puzzle under the holder's peer id first of all, then answers, and pushes in between. */
 export const holderServerFrameCodec = variant({
-  1: struct({ challenge: fixed(32) }),
+  1: struct({ challenge: fixed(32), puzzle: fixed(16) }),
   2: struct({ id: u32, response: holderResponseCodec }),
-  3: struct({ address: fixed(32), letter: letterCodec }),
+  3: depositCodec,
 })
 export type HolderServerFrame = Coded<typeof holderServerFrameCodec>
 export const HOLDER_FRAME = { hello: 1, answer: 2, push: 3 } as const

@@ -1,14 +1,23 @@
-/** `npm run bench -- [session|store|direct|put …] [--json]`: Sotto beside its peers, in the same run. README.md beside this. */
+/** `npm run bench -- [NAME …] [--json]`: Sotto beside its peers, in the same run. README.md beside this. */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { parseBaseline, regressions, renderRegressions, TOLERANCE_PERCENT } from './baseline.ts'
 import { direct } from './direct.ts'
-import type { Bench, BenchOptions } from './harness.ts'
+import type { Bench, BenchOptions, Figure } from './harness.ts'
+import { halfGone } from './half-gone.ts'
+import { push } from './push.ts'
 import { put } from './put.ts'
+import { read } from './read.ts'
 import { jsonLine, table } from './report.ts'
+import { scale } from './scale.ts'
 import { session } from './session.ts'
 import { store } from './store.ts'
 
-const BENCHES: readonly Bench[] = [session, store, direct, put]
-const USAGE = `npm run bench -- [${BENCHES.map(({ name }) => name).join('|')} …] [--json] [--runs N] [--nodes N]`
+const QUICK: readonly Bench[] = [session, store, direct, put, read, push]
+/** Minutes each: only when asked for by name. */
+const LONG: readonly Bench[] = [halfGone, scale]
+const BENCHES: readonly Bench[] = [...QUICK, ...LONG]
+const USAGE = `npm run bench -- [${BENCHES.map(({ name }) => name).join('|')} …] [--json] [--runs N] [--nodes N] [--baseline FILE [--tolerance PERCENT]]`
 const RUNS_MIN = 5
 const NODES_MIN = 8
 
@@ -17,6 +26,8 @@ interface Order {
   readonly json: boolean
   readonly runs: number
   readonly nodes: number
+  readonly baseline: ReturnType<typeof parseBaseline> | undefined
+  readonly tolerance: number
 }
 
 function orderOf(args: readonly string[]): Order {
@@ -27,16 +38,20 @@ function orderOf(args: readonly string[]): Order {
       json: { type: 'boolean', default: false },
       runs: { type: 'string', default: String(RUNS_MIN) },
       nodes: { type: 'string', default: '20' },
+      baseline: { type: 'string' },
+      tolerance: { type: 'string', default: String(TOLERANCE_PERCENT) },
     },
   })
   const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name))
   if (unknown.length > 0) throw new TypeError(`there is no bench called ${unknown.join(', ')}`)
-  const benches = positionals.length === 0 ? BENCHES : BENCHES.filter(({ name }) => positionals.includes(name))
+  const benches = positionals.length === 0 ? QUICK : BENCHES.filter(({ name }) => positionals.includes(name))
   return {
     benches,
     json: values.json,
     runs: atLeast('--runs', values.runs, RUNS_MIN),
     nodes: atLeast('--nodes', values.nodes, NODES_MIN),
+    baseline: values.baseline === undefined ? undefined : parseBaseline(readFileSync(values.baseline, 'utf8')),
+    tolerance: atLeast('--tolerance', values.tolerance, 1),
   }
 }
 
@@ -46,7 +61,8 @@ function atLeast(flag: string, text: string, least: number): number {
   return number
 }
 
-async function main({ benches, json, runs, nodes }: Order): Promise<void> {
+async function main({ benches, json, runs, nodes, baseline, tolerance }: Order): Promise<void> {
+  const measured: Figure[] = []
   const note = (text: string): void => {
     if (!json && process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`)
   }
@@ -54,9 +70,14 @@ async function main({ benches, json, runs, nodes }: Order): Promise<void> {
     const options: BenchOptions = { runs, nodes, note: (text) => note(text === '' ? '' : `${bench.name}: ${text}`) }
     const figures = await bench.run(options)
     note('')
+    measured.push(...figures)
     if (json) for (const figure of figures) console.log(jsonLine(figure))
     else console.log(`${table(figures)}\n`)
   }
+  if (baseline === undefined) return
+  const worse = regressions(baseline, measured, tolerance)
+  console.error(renderRegressions(worse, tolerance))
+  if (worse.length > 0) process.exitCode = 1
 }
 
 let order: Order | undefined

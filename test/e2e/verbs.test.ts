@@ -139,3 +139,18 @@ test('LS-11 a blocked contact is not heard', async () => {
   const { items } = await bob.verb<Page<MessageView>>('read', 'Alice', '--peek')
   assert.ok(!items.some((message) => message.text === 'are you there?'))
 })
+
+test('MB-47 what was not delivered yet is taken back; what was delivered is not', async () => {
+  const bobId = await bob.accountId()
+  const sent = await alice.messages(bobId)
+  const waiting = sent.find(({ text }) => text === 'are you there?')
+  const delivered = sent.find(({ text }) => text === 'hello from the command line')
+  assert.ok(waiting && delivered)
+  assert.equal((await alice.verb<MessageView>('msg', 'take-back', waiting.id)).status, 'taken-back')
+  assert.equal((await alice.verb<WhyView>('msg', 'why', waiting.id)).status, 'taken-back')
+  const late = await alice.cli(['msg', 'take-back', delivered.id])
+  assert.deepEqual([late.code, (JSON.parse(late.stderr) as { error: { code: string } }).error.code], [1, 'conflict'])
+  assert.equal((await alice.cli(['msg', 'take-back', '00'.repeat(16)])).code, 8)
+  const waited = await alice.cli(['wait', `--for=delivered=${waiting.id}`, '--timeout', '4'])
+  assert.equal(waited.code, 3, 'nobody waits for what was taken back')
+})

@@ -9,7 +9,7 @@ import type { Person } from '../support/messenger.ts'
 /** 207 once found two devices that waited for one another in different sessions. */
 const SEED = Number(process.env['SOTTO_SEED'] ?? 207)
 const STEPS = 250
-const RANK = { queued: 0, stored: 1, failed: 2, expired: 2, delivered: 3, read: 4 } as const
+const RANK = { queued: 0, stored: 1, failed: 2, expired: 2, 'taken-back': 2, delivered: 3, read: 4 } as const
 
 interface Said {
   readonly from: Person

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import { concat, toHex } from '../../src/lib/bytes.ts'
-import { letterId } from '../../src/protocol/mailbox-rules.ts'
+import { LOCAL } from '../../src/lib/network-profile.ts'
+import { epochOf, laneProof, letterId } from '../../src/protocol/mailbox-rules.ts'
 import { bucketRange } from '../../src/store/buckets.ts'
 import { DIRECT_FRAME } from '../../src/wire/direct.ts'
 import type { DirectFrame } from '../../src/wire/direct.ts'
+import type { Letter } from '../../src/wire/letter.ts'
 import { World } from '../support/messenger.ts'
 import type { Person, WorldOptions } from '../support/messenger.ts'
 
@@ -85,7 +87,6 @@ test('E2-40 hostile resets are ignored, and one that passes for a contact costs 
   for (let i = 0; i < 50; i++) world.inject('peer-stranger', bob, garbage())
   await world.clock.pass(5_000)
   assert.equal(await restarts(bob), 0, 'a stranger restarts nothing')
-  // A holder knows the lane of a letter it holds: it can make up others on it.
   alice.offline()
   const held = await alice.send(bob, 'by mail')
   alice.up = true
@@ -96,8 +97,19 @@ test('E2-40 hostile resets are ignored, and one that passes for a contact costs 
   const [holder] = world.holders
   assert.ok(model && holder)
   bob.deaf = false
+  const madeUp = (): Letter => ({ ...model, ciphertext: world.rng.bytes(model.ciphertext.length) })
   for (let i = 0; i < 10; i++) {
-    bob.push(holder, { ...model, ciphertext: world.rng.bytes(model.ciphertext.length) })
+    bob.push(holder, madeUp())
+    await world.clock.pass(1_000)
+  }
+  assert.equal(await restarts(bob), 0, 'a holder knows the lane, but not how to sign for it')
+  const { grant } = (await alice.rooms.contacts.require(bob.id)).devices[0] ?? {}
+  assert.ok(grant)
+  for (let i = 0; i < 10; i++) {
+    const letter = madeUp()
+    const epoch = epochOf(world.clock.now(), LOCAL)
+    const proof = laneProof(world.crypto, grant.laneSeed, epoch, letterId(world.crypto, letter))
+    bob.push(holder, letter, { kind: 1, body: proof })
     await world.clock.pass(1_000)
   }
   assert.equal(await restarts(bob), 1)

@@ -9,6 +9,7 @@ import { newHost, soon, until } from '../unit/net/hosts.ts'
 
 const HOSTS = 12
 const SEED = 7
+const JOIN_MS = 120_000
 const positionOf = positions((bytes) => nativeProvider.sha256(bytes))
 const place = (id: string): Uint8Array => positionOf(id) ?? assert.fail(id)
 const names = (records: readonly PeerRecord[]): string[] => records.map((record) => record.id)
@@ -21,7 +22,7 @@ test('twelve hosts that know only the first find the true nearest; after half of
     await until(() => host.routing.known(new Uint8Array(32), 1).length > 0)
     hosts.push(host)
   }
-  await until(() => hosts.every((host) => host.routing.known(new Uint8Array(32), 20).length === HOSTS - 1), 20_000)
+  await until(() => hosts.every((host) => host.routing.known(new Uint8Array(32), 20).length === HOSTS - 1), JOIN_MS)
   const rng = seededRng(SEED)
   const expected = (from: string, target: Uint8Array): string[] =>
     hosts
@@ -45,6 +46,6 @@ test('twelve hosts that know only the first find the true nearest; after half of
   }
   const target = rng.bytes(32)
   const late = await newHost(t, { bootstrap: hosts[0]?.addresses() ?? [] })
-  await until(() => late.routing.known(target, 20).length === hosts.length, 20_000)
+  await until(() => late.routing.known(target, 20).length === hosts.length, JOIN_MS)
   assert.deepEqual(names(await late.routing.closest(target, 20, soon())), expected(late.peerId, target))
 })

@@ -25,7 +25,7 @@ import { DIRECT_FRAME } from '../../src/wire/direct.ts'
 import type { DirectFrame } from '../../src/wire/direct.ts'
 import { HOLDER_FRAME, HOLDER_STATUS, HOLDER_VERB, holderServerFrameCodec } from '../../src/wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../src/wire/holder.ts'
-import type { Letter } from '../../src/wire/letter.ts'
+import type { Deposit } from '../../src/wire/letter.ts'
 import type { PeerRecord } from '../../src/wire/peer.ts'
 import { rawPeer } from '../unit/net/raw-peer.ts'
 import { newHost, recordingLogger, soon, startHost, tempDir, until } from '../unit/net/hosts.ts'
@@ -110,7 +110,7 @@ test('requests are pipelined, answers may come out of order, pushes come in betw
     return { ...ok, closer }
   })
   const pushed: string[] = []
-  b.holderNetwork.onPush((peerId, address) => pushed.push(`${peerId} ${address[0]}`))
+  b.holderNetwork.onPush((peerId, { letter }) => pushed.push(`${peerId} ${letter.address[0]}`))
   const link = await b.holderNetwork.link(a.routing.self(), soon())
   assert.equal(link, await b.holderNetwork.link({ id: a.peerId, addresses: [] }, soon()), 'one link per peer')
   const order: number[] = []
@@ -129,14 +129,14 @@ test('requests are pipelined, answers may come out of order, pushes come in betw
   assert.equal(caller?.peerId, b.peerId)
   assert.equal(caller?.ip, '127.0.0.1')
   assert.deepEqual(caller?.challenge, link.challenge)
-  assert.equal(caller?.push(new Uint8Array(32).fill(7), aLetter()), true)
+  assert.equal(caller?.push(aDeposit()), true)
   await until(() => pushed.length === 1)
   assert.deepEqual(pushed, [`${a.peerId} 7`])
   let closed = 0
   caller?.onClose(() => closed++)
   await b.disconnect(a.peerId)
   await until(() => closed === 1)
-  assert.equal(caller?.push(new Uint8Array(32), aLetter()), false)
+  assert.equal(caller?.push(aDeposit()), false)
   await assert.rejects(link.request(FIND, soon()), { name: 'NetworkError' })
 })
 
@@ -407,16 +407,17 @@ test('a host stops within two seconds while peers are busy with it', async (t) =
   await waiting
 })
 
-function aLetter(): Letter {
-  return {
+function aDeposit(): Deposit {
+  const letter = {
     version: 1,
     kind: 2,
-    address: new Uint8Array(32),
+    address: new Uint8Array(32).fill(7),
     lane: new Uint8Array(16),
     expiry: 1,
     sizeClass: 0,
     commitment: new Uint8Array(32),
     stamp: { bits: 4, nonce: new Uint8Array(16) },
     ciphertext: new Uint8Array(2_048),
-  }
+  } as const
+  return { letter, proof: { kind: 2, body: { reserved: 0 } } }
 }

@@ -66,7 +66,7 @@ function mutated(bytes: Uint8Array, rng: Rng): Uint8Array {
   }
 }
 
-test('every structure encodes canonically: mutations are refused or are themselves an encoding', () => {
+test('TE-13 TE-18 every structure encodes canonically: mutations are refused or are themselves an encoding', () => {
   for (const { codec, arbitrary } of WIRE_SAMPLES) {
     fc.assert(
       fc.property(arbitrary, fc.integer(), (value, seed) => {

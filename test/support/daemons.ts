@@ -21,7 +21,8 @@ import { Reaper } from './reaper.ts'
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
 export const PASSPHRASE = 'correct horse battery staple'
 const START_MS = 60_000
-const STOP_MS = 15_000
+/** A holder hands over what too few others have before it goes. */
+const STOP_MS = 60_000
 const CLI_MS = 60_000
 const POLL_MS = 50
 /** A stranger's stamp may take a busy machine this long. */
@@ -126,7 +127,7 @@ export class Daemon {
       address,
     ])
     const listen = ['--listen', `/ip4/127.0.0.1/tcp/${this.#port}`]
-    return ['--network', 'local', ...listen, '--api-port', '0', ...bootstrap, ...(this.options.flags ?? [])]
+    return ['--network', this.#bed.network, ...listen, '--api-port', '0', ...bootstrap, ...(this.options.flags ?? [])]
   }
 
   /** Starts the process and waits until its API answers. */
@@ -321,6 +322,8 @@ async function exitsWithin(child: ChildProcess, ms: number): Promise<boolean> {
 export class Testbed {
   readonly root: string
   readonly daemons: Daemon[] = []
+  /** Profile of every daemon: `local`, or the path of a profile file. */
+  network = 'local'
   readonly #reaper: Reaper
   readonly #keep: boolean
   readonly #onExit = (): void => {
@@ -461,11 +464,12 @@ export async function startNetwork(
   bed: Testbed,
   holders: number,
   people: readonly string[],
+  peopleFlags: readonly string[] = [],
 ): Promise<readonly Daemon[]> {
   const first = bed.daemon('bootstrap', { passphrase: null })
   await first.start()
   const more = Array.from({ length: holders - 1 }, (_, i) => bed.daemon(`holder${i + 1}`, { passphrase: null }))
-  const persons = people.map((name) => bed.daemon(name))
+  const persons = people.map((name) => bed.daemon(name, { flags: peopleFlags }))
   await startAll([...more, ...persons])
   await knowEnough(bed, Math.min(5, bed.daemons.length - 1))
   await Promise.all(persons.map((person) => person.createIdentity()))

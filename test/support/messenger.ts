@@ -23,6 +23,7 @@ import { letterId } from '../../src/protocol/mailbox-rules.ts'
 import { encodeAccountId } from '../../src/protocol/account-id.ts'
 import { accountExists } from '../../src/services/account/create.ts'
 import { DEFAULT_QUOTAS } from '../../src/services/holder/quotas.ts'
+import { Distrust } from '../../src/services/distrust/distrust.ts'
 import { HolderService } from '../../src/services/holder/serve.ts'
 import type { DirectNetwork, HolderCaller, HolderLink, HolderNetwork, Routing } from '../../src/services/ports.ts'
 import { StampVerifier } from '../../src/services/stamps/verifier.ts'
@@ -34,13 +35,14 @@ import { directFrameCodec } from '../../src/wire/direct.ts'
 import type { DirectFrame } from '../../src/wire/direct.ts'
 import { HOLDER_VERB } from '../../src/wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../src/wire/holder.ts'
-import type { Letter } from '../../src/wire/letter.ts'
+import type { Deposit, Letter, PutProof } from '../../src/wire/letter.ts'
 import type { PeerRecord } from '../../src/wire/peer.ts'
 import { MemoryLink, positionOf } from '../unit/services/swarm.ts'
 import { Disk, SimClock, simCrypto, temporaryDirectory } from './sim.ts'
 
 const PASSPHRASE = 'correct horse'
 const LATENCY_MS = 5
+const NO_PROOF: PutProof = { kind: 2, body: { reserved: 0 } }
 /** As few as can make a letter stored. */
 const HOLDERS = 3
 /** As the local network, with stamps that cost nothing. */
@@ -116,6 +118,7 @@ export class Holder {
         crypto,
         held: this.held,
         routing: { known: (target, count) => this.world.near(target, count) },
+        onLeaving() {},
         signer: { peerId: this.peerId, sign: (message) => crypto.ed25519Sign(this.#seed, message) },
         stamps: new StampVerifier(crypto, clock),
         profile: PROFILE,
@@ -151,7 +154,7 @@ export class Holder {
   }
 
   async handle(caller: HolderCaller, request: HolderRequest): Promise<HolderResponse> {
-    if (request.kind === HOLDER_VERB.put) this.world.noteLetter(request.body.letter)
+    if (request.kind === HOLDER_VERB.put) this.world.noteLetter(request.body)
     const honest = async (): Promise<HolderResponse> => {
       if (this.#service === undefined) throw new NetworkError('not started')
       return this.#service.handle(caller, request)
@@ -166,6 +169,8 @@ export class Person {
   readonly name: string
   readonly peerId: string
   readonly log: Logger
+  /** Whom this person's daemon caught lying. */
+  readonly distrust: Distrust
   #directory: string
   #clock: NodeClock
   #disk: Disk | undefined
@@ -173,7 +178,7 @@ export class Person {
   #known: Uint8Array = new Uint8Array(32)
   #onFrame: ((peerId: string, frame: DirectFrame) => Promise<void>) | undefined
   readonly #onPeer = new Set<(peerId: string, connected: boolean) => void>()
-  readonly #onPush = new Set<(peerId: string, address: Uint8Array, letter: Letter) => void>()
+  readonly #onPush = new Set<(peerId: string, deposit: Deposit) => void>()
   readonly #links = new Map<string, MemoryLink>()
   readonly #inbox: (() => Promise<void>)[] = []
   #receiving = false
@@ -188,6 +193,7 @@ export class Person {
     this.name = name
     this.peerId = peerId
     this.log = silentLogger
+    this.distrust = new Distrust({ clock: world.clock, log: silentLogger })
     this.#directory = directory
     this.#clock = new NodeClock(world.clock)
   }
@@ -315,8 +321,10 @@ export class Person {
   }
 
   /** A holder hands over a letter on its own account. */
-  push(holder: Holder, letter: Letter): void {
-    for (const listener of this.#onPush) listener(holder.peerId, letter.address, letter)
+  push(holder: Holder, letter: Letter, signed?: PutProof): void {
+    const id = toHex(letterId(this.world.crypto, letter))
+    const proof = signed ?? this.world.proofs.get(id) ?? this.world.proofs.get(toHex(letter.lane)) ?? NO_PROOF
+    for (const listener of this.#onPush) listener(holder.peerId, { letter, proof })
   }
 
   // --- what people do
@@ -422,6 +430,7 @@ export class Person {
         network,
         routing,
         peers: { publicKey: (id) => fromHex(id.slice(5)), position: positionOf },
+        distrust: this.distrust,
         profile: PROFILE,
       },
     }
@@ -433,9 +442,9 @@ export class Person {
     if (!this.up || this.deaf || holder?.up !== true) throw new NetworkError('unreachable')
     const known = this.#links.get(peer.id)
     if (known?.alive === true) return known
-    const link = new MemoryLink(holder, this.peerId, this.world.rng.bytes(32), (address, letter) => {
+    const link = new MemoryLink(holder, this.peerId, this.world.rng.bytes(32), (deposit) => {
       if (!this.up || this.deaf || this.#clock.dead) return
-      for (const listener of this.#onPush) listener(peer.id, address, letter)
+      for (const listener of this.#onPush) listener(peer.id, deposit)
     })
     this.#links.set(peer.id, link)
     return link
@@ -479,6 +488,8 @@ export class World implements AsyncDisposable {
   /** Everything that left on direct streams, and every letter that was put, by its id. */
   readonly sent: SentFrame[] = []
   readonly letters = new Map<string, Letter>()
+  /** What came along with them, by id, and the last one of each lane. */
+  readonly proofs = new Map<string, PutProof>()
   readonly #directory = temporaryDirectory()
   readonly #spy: WorldOptions['spy']
 
@@ -613,8 +624,11 @@ export class World implements AsyncDisposable {
     for (const person of this.people) if (person.up) person.heard(peerId, connected)
   }
 
-  noteLetter(letter: Letter): void {
-    this.letters.set(toHex(letterId(this.crypto, letter)), letter)
+  noteLetter({ letter, proof }: Deposit): void {
+    const id = toHex(letterId(this.crypto, letter))
+    this.letters.set(id, letter)
+    this.proofs.set(id, proof)
+    if (proof.kind === 1) this.proofs.set(toHex(letter.lane), proof)
   }
 
   /** How many holders keep letters now, over all mailboxes. */

@@ -18,7 +18,7 @@ const range = (family: string, ...numbers: readonly (number | readonly [number, 
     return Array.from({ length: to - from + 1 }, (_, i) => `${family}${dash}${String(from + i).padStart(width, '0')}`)
   })
 
-/** What the house was built to show first: the rows of issue 1. */
+/** What has to be shown so far: critical and important rows of the families that are built. TE-15 (iterate on findings) is no test's. */
 export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   'Identity and keys': range('ID', 1, 2, 5, 6, [8, 13], 16, 18, 21, 22, 24, 25, 26, 30),
   'End-to-end protocol': range(
@@ -36,9 +36,11 @@ export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
     57,
   ),
   'Direct transport': range('DT', 1, 3, 4, 6, 10, [14, 17], [19, 21]),
-  'Mailbox and DHT storage': range('MB', 1, 3, 6, 8, 9, 10, [12, 16], [24, 26], 28, 29, 35, 40, 41, 43),
+  'Mailbox and DHT storage': range('MB', 1, 3, [5, 30], [32, 35], 37, 38, [40, 48]),
+  Prekeys: range('PK', [1, 14], 16, [18, 24]),
   'Local store': range('LS', 1, [3, 10], 13),
   'Local API': range('AP', [3, 6], [9, 12], 24),
+  Tests: range('TE', [1, 14], 16, 18),
   'Defects of earlier designs': range('F', [1, 12], 17, 27, 35),
 }
 

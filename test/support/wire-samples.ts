@@ -8,6 +8,7 @@ import {
   successorCodec,
   SUITE,
 } from '../../src/wire/card.ts'
+import { decode, encode } from '../../src/wire/codec.ts'
 import type { Codec } from '../../src/wire/codec.ts'
 import {
   contactAcceptBodyCodec,
@@ -26,11 +27,26 @@ import {
   initialPrekeyIdsCodec,
   transcriptCodec,
 } from '../../src/wire/envelope.ts'
-import { cardRecordCodec, holderClientFrameCodec, holderServerFrameCodec } from '../../src/wire/holder.ts'
+import {
+  cardRecordCodec,
+  holderClientFrameCodec,
+  holderServerFrameCodec,
+  possessionCodec,
+} from '../../src/wire/holder.ts'
+import {
+  POOL_HEIGHT,
+  prekeyBundleCodec,
+  prekeySliceCodec,
+  SLICE_PREKEYS_MAX,
+  sliceReportCodec,
+  takePrekeyCodec,
+} from '../../src/wire/prekey-slices.ts'
 import { inviteCodec, safetyQrCodec } from '../../src/wire/invite.ts'
 import {
   cursorCodec,
+  depositCodec,
   letterCodec,
+  letterHeaderCodec,
   listingCodec,
   ownerProofCodec,
   policyCodec,
@@ -143,7 +159,8 @@ const letter = fc
     }
   })
 const receipt = record({ holder: text(128), at: u32, signature: bytes(64) })
-const tombstone = record({ id: bytes(32), preimage: bytes(16) })
+const deleted = record({ id: bytes(32), preimage: bytes(16) })
+const rung = fc.constantFrom(0 as const, 1 as const, 2 as const)
 const policy = record({
   body: record({
     version,
@@ -162,7 +179,7 @@ const listing = record({
   cursor: u32,
   more: fc.constantFrom(0 as const, 1 as const),
   live: few(record({ id: bytes(32), expiry: u32, sizeClass: u8 }), 1_024),
-  dead: few(tombstone, 1_024),
+  dead: few(deleted, 1_024),
 })
 const cursor = maybe(record({ boot: bytes(8), at: u32 }))
 
@@ -174,9 +191,33 @@ const putProof = kinds({
   1: record({ key: bytes(32), signature: bytes(64) }),
   2: fc.constant({ reserved: 0 }),
 })
+const header = letter.map((whole) => decode(letterHeaderCodec, encode(letterHeaderCodec, whole)))
+const tombstone = record({ header, digest: bytes(32), preimage: bytes(16), proof: putProof })
+const deposit = record({ letter, proof: putProof })
+const possession = kinds({
+  0: fc.constant({}),
+  1: record({ hash: bytes(32) }),
+  2: tombstone,
+  3: fc.constant({}),
+})
 const cardRecord = kinds({ 1: accountCard, 2: prekeyCard, 3: policy })
+const cardVersion = record({ number: u32, hash: bytes(32) })
+const provenPrekey = record({ prekey: oneTimePrekey, place: u8, path: exactly(POOL_HEIGHT, 32) })
+const sliceBody = record({
+  card: bytes(32),
+  number: u32,
+  slice: u8,
+  root: bytes(32),
+  count: u16,
+  token: bytes(16),
+  prekeys: few(provenPrekey, SLICE_PREKEYS_MAX, 1),
+})
+const prekeySlice = record({ body: sliceBody, signature })
+const takePrekey = record({ card: bytes(32), hour: u32, stamp: record({ bits: u8, nonce: bytes(16) }) })
+const prekeyBundle = record({ card: prekeyCard, oneTime: maybe(provenPrekey) })
+const sliceReport = record({ number: u32, slice: u8, root: bytes(32), left: u32 })
 const request = kinds({
-  1: record({ letter, proof: putProof }),
+  1: record({ letter, proof: putProof, rung }),
   2: cardRecord,
   3: record({ key: bytes(32) }),
   4: record({ address: bytes(32), proof: ownerProof }),
@@ -185,13 +226,40 @@ const request = kinds({
   7: record({ tombstones: few(tombstone, 64, 1) }),
   8: record({ address: bytes(32) }),
   9: record({ target: bytes(32) }),
+  10: record({ nonce: bytes(16), ids: few(bytes(32), 256, 1) }),
+  11: record({ salt: bytes(16), after: u32, boxes: few(record({ address: bytes(32), digest: bytes(16) }), 512, 1) }),
+  12: record({
+    address: bytes(32),
+    after: u32,
+    from: bytes(32),
+    upto: bytes(32),
+    dead: few(bytes(32), 1_024),
+    policy: maybe(cardVersion),
+  }),
+  13: record({ letter, proof: putProof, rung }),
+  14: fc.constant({}),
+  15: record({ address: bytes(32), ids: few(bytes(32), 64, 1) }),
+  16: prekeySlice,
+  17: takePrekey,
+  18: record({ card: bytes(32), token: bytes(16) }),
 })
 const answer = kinds({
   0: fc.constant({}),
   1: receipt,
   2: cardRecord,
   3: listing,
-  4: record({ letters: few(letter, 64) }),
+  4: record({ letters: few(deposit, 64) }),
+  5: record({ proofs: few(possession, 256) }),
+  6: record({ places: few(u16, 512) }),
+  7: record({
+    wanted: few(u16, 1_024),
+    dead: few(tombstone, 256),
+    more: fc.boolean(),
+    policy: maybe(policy),
+    policyWanted: fc.boolean(),
+  }),
+  8: prekeyBundle,
+  9: sliceReport,
 })
 const response = record({
   status: fc.integer({ min: 0, max: 10 }),
@@ -315,7 +383,14 @@ export const WIRE_SAMPLES: readonly WireSample[] = [
   sample('letter', letterCodec, letter),
   sample('put proof', putProofCodec, putProof),
   sample('receipt', receiptCodec, receipt),
+  sample('letter header', letterHeaderCodec, header),
+  sample('deposit', depositCodec, deposit),
   sample('tombstone', tombstoneCodec, tombstone),
+  sample('possession', possessionCodec, possession),
+  sample('prekey slice', prekeySliceCodec, prekeySlice),
+  sample('take prekey', takePrekeyCodec, takePrekey),
+  sample('prekey bundle', prekeyBundleCodec, prekeyBundle),
+  sample('slice report', sliceReportCodec, sliceReport),
   sample('policy', policyCodec, policy),
   sample('owner proof', ownerProofCodec, ownerProof),
   sample('listing', listingCodec, listing),
@@ -326,9 +401,9 @@ export const WIRE_SAMPLES: readonly WireSample[] = [
     'holder server frame',
     holderServerFrameCodec,
     kinds({
-      1: record({ challenge: bytes(32) }),
+      1: record({ challenge: bytes(32), puzzle: bytes(16) }),
       2: record({ id: u32, response }),
-      3: record({ address: bytes(32), letter }),
+      3: deposit,
     }),
   ),
   sample(

@@ -46,6 +46,7 @@ export const identityRoutes: readonly Route[] = [
     group: 'publish',
     work: (call) => call.application.publishIdentity(),
   }),
+  route({ method: 'GET', path: '/prekeys', group: 'read', work: (call) => call.application.prekeys() }),
   route({
     method: 'GET',
     path: '/invite',

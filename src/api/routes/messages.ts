@@ -66,6 +66,13 @@ export const messageRoutes: readonly Route[] = [
     work: (call) => call.application.message(call.params.id),
   }),
   route({
+    method: 'DELETE',
+    path: '/messages/:id',
+    group: 'write',
+    params: schema.byMessage,
+    work: (call) => call.application.takeBack(call.params.id),
+  }),
+  route({
     method: 'GET',
     path: '/messages/:id/why',
     group: 'read',

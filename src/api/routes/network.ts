@@ -13,6 +13,7 @@ export const networkRoutes: readonly Route[] = [
     params: z.strictObject({ accountId }),
     work: (call) => call.application.lookup(call.params.accountId),
   }),
+  route({ method: 'GET', path: '/mailbox', group: 'read', work: (call) => call.application.mailbox() }),
   route({
     method: 'GET',
     path: '/peers',

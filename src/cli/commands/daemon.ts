@@ -7,7 +7,8 @@ import type { Context, Register } from '../context.ts'
 import type { RunningDaemon } from '../node-module.ts'
 import { givenPassphrase } from '../passphrase.ts'
 
-const STOP_MS = 5_000
+/** Half a minute of it is for handing over what too few others hold; a second signal ends it at once. */
+const STOP_MS = 40_000
 
 interface Options {
   readonly network?: string

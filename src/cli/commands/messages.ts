@@ -64,6 +64,10 @@ export const registerMessages: Register = (program, open) => {
     .command('why <id>')
     .description('what is proved about its delivery, and what happens next')
     .action(async (id: string, _options: object, self: Command) => why(open(self), id))
+  msg
+    .command('take-back <id>')
+    .description('take back a message that has not been delivered yet')
+    .action(async (id: string, _options: object, self: Command) => takeBack(open(self), id))
 }
 
 async function send(context: Context, who: string, given: string | undefined, options: SendOptions): Promise<void> {
@@ -175,11 +179,18 @@ async function why(context: Context, id: string): Promise<void> {
   context.print(await client.why(id), explain)
 }
 
+async function takeBack(context: Context, id: string): Promise<void> {
+  const client = await context.client()
+  const message = await context.patiently('taking back', client.takeBack(id))
+  context.print(message, () => `${statusOf(message)} ${message.id}`)
+}
+
 function explain(view: WhyView): string {
   const devices = view.devices.flatMap((device) => [
     `device ${device.deviceId}: ${device.path}, ${device.attempts} attempts, expires ${when(device.expiresAt)}`,
     ...(device.nextAttemptAt === null ? [] : [`  next attempt ${when(device.nextAttemptAt)}`]),
     ...device.holders.map((holder) => `  receipt of ${holder.peerId} at ${when(holder.at)}`),
+    ...(device.proved === null ? [] : [`  shown by ${device.proved.holders} holders at ${when(device.proved.at)}`]),
     ...device.steps.map((step) => `  ${when(step.at)} ${safeLine(step.event)} ${safeLine(step.detail)}`.trimEnd()),
   ])
   return [`${view.status}: ${safeLine(view.summary)}`, ...devices].join('\n')

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import type { KeyView, StatusView } from '../../api/application.ts'
+import type { KeyView, MailboxView, PrekeysView, StatusView } from '../../api/application.ts'
 import type { Context, Register } from '../context.ts'
 import { fields, table, when } from '../render.ts'
 import { resolveAccount } from '../resolve.ts'
@@ -27,6 +27,22 @@ export const registerNetwork: Register = (program, open) => {
       const client = await context.client()
       const accountId = await resolveAccount(client, who)
       context.print(await context.patiently('looking the account up', client.lookup(accountId)), keyText)
+    })
+  const prekey = program.command('prekey').description('what others begin sessions with')
+  prekey
+    .command('status')
+    .description('how many one-time prekeys are left, and where')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      context.print(await (await context.client()).prekeys(), prekeysText)
+    })
+  const mailbox = program.command('mailbox').description('mail that waits at holders')
+  mailbox
+    .command('status')
+    .description('what waits, what is unread, and whether everything was looked through')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      context.print(await (await context.client()).mailbox(), mailboxText)
     })
   const token = program.command('token').description('the key to the local API')
   token
@@ -73,7 +89,7 @@ function statusText(status: StatusView): string {
   })
 }
 
-function sweepText({ lastSweepAt, complete }: StatusView['mailbox']): string {
+function sweepText({ lastSweepAt, complete }: Pick<MailboxView, 'lastSweepAt' | 'complete'>): string {
   if (lastSweepAt === null) return 'never'
   return `${when(lastSweepAt)}${complete ? '' : ' (incomplete)'}`
 }
@@ -91,6 +107,28 @@ async function peers(context: Context): Promise<void> {
     ])
     return rows.length === 0 ? 'no peers' : table(['PEER', 'DIRECTION', 'RTT', 'ROLE', 'LINK', 'ADDRESS'], rows)
   })
+}
+
+function prekeysText(view: PrekeysView): string {
+  const head = fields({
+    prekeys: `${view.total} of ${view.target} left`,
+    card: `number ${view.number}`,
+    made: view.createdAt === null ? null : when(view.createdAt),
+    rotated: view.lastRotatedAt === null ? null : when(view.lastRotatedAt),
+    used: `${view.used}, and ${view.lastResortUses} without one`,
+  })
+  const rows = view.slices.map(({ holder, left, placed }) => [String(left), placed ? 'yes' : 'no', holder ?? '–'])
+  return [head, table(['LEFT', 'PLACED', 'HOLDER'], rows)].join('\n')
+}
+
+function mailboxText(view: MailboxView): string {
+  const head = fields({
+    waiting: `${view.waiting} at holders, not taken in yet`,
+    unread: view.unread,
+    'last sweep': `${sweepText(view)}, ${view.answers} answers`,
+  })
+  const rows = view.holders.map(({ peerId, waiting }) => [String(waiting), peerId])
+  return rows.length === 0 ? head : [head, table(['WAITING', 'HOLDER'], rows)].join('\n')
 }
 
 function keyText(view: KeyView): string {

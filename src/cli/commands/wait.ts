@@ -93,6 +93,7 @@ const ORDER: readonly MessageState[] = ['queued', 'stored', 'delivered', 'read']
 function reached(id: string, wanted: MessageState): Check {
   return async (client) => {
     const { status } = await client.message(id)
+    if (status === 'taken-back') throw new NetworkError('the message was taken back')
     if (status === 'expired' || status === 'failed')
       throw new NetworkError(`the message ${status}; see: sotto msg why ID`)
     return ORDER.indexOf(status) >= ORDER.indexOf(wanted) ? { id, status } : undefined

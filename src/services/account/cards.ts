@@ -23,6 +23,7 @@ import type { FormerAccounts } from './former.ts'
 import { makePrekeyCard } from './make-cards.ts'
 import { isOvertaken } from './own-records.ts'
 import type { AccountChange, CardNetwork, ChangeLog, UnlockedAccount } from './ports.ts'
+import { nextPool } from './pool-plan.ts'
 import { expiredOps, type HeldPrekeys, rotatePrekeys } from './prekey-rotation.ts'
 
 /** A look at what is due happens at least this often. */
@@ -37,7 +38,7 @@ export interface OwnCardsComponents {
   readonly store: {
     readonly accounts: Pick<Accounts, 'own' | 'put'>
     readonly devices: Pick<Devices, 'own' | 'put'>
-    readonly prekeys: Pick<Prekeys, 'signed' | 'kem'>
+    readonly prekeys: Pick<Prekeys, 'signed' | 'kem' | 'oneTime' | 'pool' | 'putPool'>
     readonly former: Pick<FormerAccounts, 'list' | 'put' | 'delete'>
   }
   readonly journal: ChangeLog
@@ -45,6 +46,8 @@ export interface OwnCardsComponents {
   readonly profile: EpochProfile
   /** The price of a stranger's letter, as the card tells it. */
   readonly stampBits: number
+  /** A new prekey card was made: its pool may be another one. */
+  readonly onRemade?: () => void
   readonly crypto: CryptoProvider
   readonly clock: Clock
   readonly rng: Rng
@@ -123,6 +126,12 @@ export class OwnCards implements Startable {
     while (this.#running !== undefined) await this.#running
   }
 
+  /** Makes the next prekey card, over the one-time prekeys that are there now. It is on disk then; publication goes on. */
+  async renew(): Promise<void> {
+    await this.#remake()
+    this.hurry()
+  }
+
   /** Tries now what waits for a retry: peers have come, or the network is back. */
   hurry(): void {
     this.#attempt = 0
@@ -188,11 +197,13 @@ export class OwnCards implements Startable {
       const rotation = rotatePrekeys(await this.#held(), { rng, now, nextId: device.nextPrekeyId })
       const { signed, kem, nextId } = rotation
       const number = Math.max(device.prekeyCardNumber, above) + 1
+      const pool = await nextPool(crypto, store.prekeys)
       const plan = {
         account: account.account,
         number,
         signedPrekey: signed,
         kemPrekey: kem,
+        pool: pool.tree,
         nowMs: now,
         profile,
         stampBits,
@@ -201,6 +212,7 @@ export class OwnCards implements Startable {
       return {
         ops: [
           ...rotation.ops(store.prekeys),
+          ...pool.ops,
           ...store.devices.put({ ...device, prekeyCardNumber: number, nextPrekeyId: nextId }),
         ],
         facts: rotation.rotated ? [{ type: 'prekeys:rotated', data: { number, signedPrekeyId: signed.id } }] : [],
@@ -208,6 +220,7 @@ export class OwnCards implements Startable {
       }
     })
     this.#prekeysPublishedAt = 0
+    this.#c.onRemade?.()
   }
 
   /** Once a day, so that a private half is gone within a day of the end of its retention. */
@@ -231,6 +244,8 @@ export class OwnCards implements Startable {
       await this.#overtake(card)
       return false
     }
+    // A newer one was made meanwhile: it wants to be published as well.
+    if (this.current().card !== card) return false
     this.#prekeysPublishedAt = this.#c.clock.now()
     return true
   }

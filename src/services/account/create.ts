@@ -67,7 +67,7 @@ export async function createAccount(context: AccountContext, options: CreateOpti
 /** A vault without an account in the store is what an interrupted creation left; it protects nothing yet. */
 async function makeVault(context: AccountContext, passphrase: string): Promise<Vault> {
   const { files, cost = PASSPHRASE_COST } = context
-  if (!(await vaultExists(files.vault))) return createVault(files.vault, passphrase, context, cost)
+  if (!(await vaultExists(files.vault, context))) return createVault(files.vault, passphrase, context, cost)
   try {
     return await openVault(files.vault, passphrase, context)
   } catch (error) {

@@ -123,12 +123,14 @@ export interface PrekeyCardPlan {
   readonly number: number
   readonly signedPrekey: { readonly id: number; readonly secret: Uint8Array }
   readonly kemPrekey: { readonly id: number; readonly seed: Uint8Array }
+  /** Of the one-time prekeys; an empty pool has a zero root. */
+  readonly pool: { readonly root: Uint8Array; readonly count: number }
   readonly nowMs: number
   readonly profile: EpochProfile
   readonly stampBits: number
 }
 
-/** The device's next prekey card, with the intro boxes of this epoch and the next two. The one-time pool is empty. */
+/** The device's next prekey card, with the intro boxes of this epoch and the next two. */
 export async function makePrekeyCard(
   crypto: CryptoProvider,
   device: OwnDevice,
@@ -146,7 +148,7 @@ export async function makePrekeyCard(
     expiresAt,
     signedPrekey: { id: plan.signedPrekey.id, key: crypto.x25519PublicKey(plan.signedPrekey.secret) },
     kemPrekey: { id: plan.kemPrekey.id, key: crypto.kemPublicKey(1024, plan.kemPrekey.seed) },
-    pool: { root: new Uint8Array(32), count: 0 },
+    pool: { root: plan.pool.root, count: plan.pool.count },
     intro: introAddresses(crypto, device.introSeed, epochOf(plan.nowMs, plan.profile)),
     stampBits: plan.stampBits,
   })

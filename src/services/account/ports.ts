@@ -6,6 +6,10 @@ import type { HybridSeeds } from '../../crypto/hybrid.ts'
 import type { Argon2Cost, CryptoProvider } from '../../crypto/provider.ts'
 import type { DeviceCertificate, HybridPublicKey } from '../../wire/card.ts'
 import type { CardRecord } from '../../wire/holder.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
+import type { PrekeySlice, SliceReport } from '../../wire/prekey-slices.ts'
+import type { PrekeyCard } from '../../wire/prekeys.ts'
+import type { KeyFiles } from '../../store/atomic-file.ts'
 import type { Database, StoreOp } from '../../store/database.ts'
 
 /** What sessions, outbox and mailbox need while the daemon runs. The account's own signing key is not in it. */
@@ -41,6 +45,8 @@ export interface AccountContext {
   readonly database: Database
   readonly files: AccountFiles
   readonly cost?: Argon2Cost
+  /** Where `files` lie; default: the file system. */
+  readonly keyFiles?: KeyFiles
 }
 
 /** One change of the account's records: written whole, with the facts that it makes true. */
@@ -61,4 +67,24 @@ export interface CardNetwork {
   publish(record: CardRecord, signal?: AbortSignal): Promise<{ readonly receipts: number }>
   /** The newest record at `key` that holds by itself: the highest number among the answers. */
   fetch(key: Uint8Array, signal?: AbortSignal): Promise<CardRecord | undefined>
+}
+
+/** Holders of slices of one-time prekeys. None of these throws for the network. */
+export interface SliceHolders {
+  /** Who may keep slices of the device whose prekey card has this key, nearest first. */
+  keepers(card: Uint8Array, signal: AbortSignal): Promise<readonly PeerRecord[]>
+  /** Brings the card, then the slice. `older`: the holder knows a later number. */
+  put(
+    peer: PeerRecord,
+    card: PrekeyCard,
+    slice: PrekeySlice,
+    signal: AbortSignal,
+  ): Promise<'stored' | 'older' | 'refused' | 'busy' | 'away'>
+  /** What is left of the slice; `none` where the holder has none of ours, `undefined` where it does not answer. */
+  ask(
+    peer: PeerRecord,
+    card: Uint8Array,
+    token: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<SliceReport | 'none' | undefined>
 }

@@ -78,7 +78,7 @@ export class Unlocker {
 
 async function open(context: AccountContext, passphrase: string): Promise<Unlocked> {
   const { files, database } = context
-  if (!(await vaultExists(files.vault)) || !(await accountExists(database))) {
+  if (!(await vaultExists(files.vault, context)) || !(await accountExists(database))) {
     throw new NotFoundError('this home has no account yet: create one first')
   }
   const vault = await openVault(files.vault, passphrase, context)

@@ -86,7 +86,7 @@ export class Conversations {
 
   /**
    * Moves messages we sent forward to `status`; never backwards, and never those of another contact. `way` is how the proof
-   * of it came about.
+   * of it came about; who is `stored` says how many holders proved it last, also where they are fewer than before.
    */
   async advanceOps(contact: Uint8Array, ids: readonly Uint8Array[], status: MessageStatus, way?: Way): Promise<Part> {
     const ops: StoreOp[] = []
@@ -95,7 +95,8 @@ export class Conversations {
       const message = await this.#store.messages.get(id)
       if (message === undefined || !message.outgoing || toHex(message.contact) !== toHex(contact)) continue
       const next = advance(statusName(message), status)
-      const grown = way !== undefined && way.receipts > message.receipts
+      const recount = next === status && status === 'stored'
+      const grown = way !== undefined && (recount ? way.receipts !== message.receipts : way.receipts > message.receipts)
       if (next === statusName(message) && !grown) continue
       ops.push(...this.#store.messages.put({ ...message, ...way, status: MESSAGE_STATUS[next] }))
       facts.push({ type: `message:${next}`, data: { id: toHex(id), contact: toHex(contact), ...factOf(way) } })

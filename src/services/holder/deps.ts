@@ -2,20 +2,22 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import type { HeldStore } from '../../store/held.ts'
+import type { LetterName } from '../../protocol/mailbox-rules.ts'
 import { ANSWER_KIND } from '../../wire/holder.ts'
 import type { HolderAnswer, HolderStatus } from '../../wire/holder.ts'
-import type { Letter } from '../../wire/letter.ts'
-import type { PeerSigner, Routing } from '../ports.ts'
+import type { PeerSigner, Routing, StampWork } from '../ports.ts'
 
 /** The part of the network profile that a holder goes by. */
 export interface HolderProfile {
   /** The least that a stamp costs here, in bits, before size and life. */
   readonly stampBits: number
+  readonly epochMs: number
 }
 
 /** Checks stamps off the event loop. `busy`: not looked at, the sender may come again. */
 export interface StampChecker {
-  verify(letter: Letter): Promise<'good' | 'bad' | 'busy'>
+  verify(name: LetterName): Promise<'good' | 'bad' | 'busy'>
+  verifyWork(work: StampWork): Promise<'good' | 'bad' | 'busy'>
 }
 
 /** What the holder is made of. */
@@ -27,6 +29,8 @@ export interface HolderDeps {
   readonly signer: PeerSigner
   readonly stamps: StampChecker
   readonly profile: HolderProfile
+  /** A peer says that it stops holding. */
+  readonly onLeaving: (peerId: string) => void
   readonly log: Logger
 }
 

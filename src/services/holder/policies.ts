@@ -2,13 +2,15 @@
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { toHex } from '../../lib/bytes.ts'
 import { CARD_KIND } from '../../wire/holder.ts'
-import { laneSet } from '../../protocol/mailbox-rules.ts'
+import { hourPassed, laneSet } from '../../protocol/mailbox-rules.ts'
 import type { HolderDeps } from './deps.ts'
 
 /** A policy, ready to be asked. */
 export interface LanePolicy {
   readonly lanes: ReadonlySet<string>
   readonly stampBits: number
+  /** In hours since the Unix epoch. */
+  readonly expiry: number
 }
 
 const CACHED_MAX = 512 // about 20 KiB each
@@ -28,11 +30,12 @@ export class Policies {
   async of(address: Uint8Array): Promise<LanePolicy | undefined> {
     const key = toHex(address)
     const cached = this.#cache.get(key)
-    if (cached !== undefined) return cached
+    if (cached !== undefined) return hourPassed(cached.expiry, this.#deps.clock.now()) ? undefined : cached
     const before = this.#changes
     const record = await this.#deps.held.cards.get(address, this.#deps.clock.now())
     if (record?.kind !== CARD_KIND.policy) return undefined
-    const policy = { lanes: laneSet(record.body), stampBits: record.body.body.stampBits }
+    const { stampBits, expiry } = record.body.body
+    const policy = { lanes: laneSet(record.body), stampBits, expiry }
     // One that was replaced while it was read must not stay for an hour.
     if (before === this.#changes) this.#cache.set(key, policy)
     return policy

@@ -6,20 +6,14 @@ import type { CardRecord } from '../../wire/holder.ts'
 import { cardExpiryAllowed, cardHolds, cardKey, cardVersion, compareVersions } from '../../protocol/mailbox-rules.ts'
 import type { HolderCaller } from '../ports.ts'
 import { outcome } from './deps.ts'
-import type { HolderDeps, Outcome } from './deps.ts'
-import type { Policies } from './policies.ts'
-import type { Quotas } from './quotas.ts'
+import type { Outcome } from './deps.ts'
+import type { Desk } from './desk.ts'
 import { receiptFor } from './receipts.ts'
 
 /** A card that is read costs as much as four plain requests: up to 50 KiB, checked and decoded. */
 const CARD_COST = 3
 
-export interface CardDesk extends HolderDeps {
-  readonly quotas: Quotas
-  readonly policies: Policies
-}
-
-export async function putCard(desk: CardDesk, caller: HolderCaller, record: CardRecord): Promise<Outcome> {
+export async function putCard(desk: Desk, caller: HolderCaller, record: CardRecord): Promise<Outcome> {
   const now = desk.clock.now()
   const key = cardKey(desk.crypto, record)
   const bytes = encode(cardRecordCodec, record).length
@@ -35,7 +29,7 @@ export async function putCard(desk: CardDesk, caller: HolderCaller, record: Card
   return store(desk, record, key, version.hash)
 }
 
-async function store(desk: CardDesk, record: CardRecord, key: Uint8Array, hash: Uint8Array): Promise<Outcome> {
+async function store(desk: Desk, record: CardRecord, key: Uint8Array, hash: Uint8Array): Promise<Outcome> {
   try {
     const result = await desk.held.cards.put(record, desk.clock.now())
     if (record.kind === CARD_KIND.policy) desk.policies.forget(key)
@@ -47,7 +41,7 @@ async function store(desk: CardDesk, record: CardRecord, key: Uint8Array, hash: 
   }
 }
 
-export async function getCard(desk: CardDesk, caller: HolderCaller, key: Uint8Array): Promise<Outcome> {
+export async function getCard(desk: Desk, caller: HolderCaller, key: Uint8Array): Promise<Outcome> {
   const record = await desk.held.cards.get(key, desk.clock.now())
   if (record === undefined) return outcome(HOLDER_STATUS.notFound, key)
   desk.quotas.chargeRequest(caller, CARD_COST)

@@ -1,48 +1,57 @@
-/** PUT: a letter is checked in the order of what the checks cost, stored and synced, and then receipted. */
+/** PUT and COPY: checks in the order of their cost, then room and disk, then the receipt. */
 import { toHex } from '../../lib/bytes.ts'
 import { StorageError } from '../../lib/errors.ts'
 import { HOLDER_STATUS } from '../../wire/holder.ts'
 import type { HolderStatus } from '../../wire/holder.ts'
 import { LETTER_KIND } from '../../wire/letter.ts'
-import type { Letter, PutProof } from '../../wire/letter.ts'
-import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
-import {
-  CLOCK_TOLERANCE_MS,
-  expiryAllowed,
-  HOUR_MS,
-  laneProofHolds,
-  LETTER_LIFE_MAX_MS,
-  letterId,
-  wellFormed,
-} from '../../protocol/mailbox-rules.ts'
-import { stampPrice } from '../../protocol/stamp.ts'
+import { expiryAllowed, idOfName, LETTER_LIFE_MAX_MS, nameOfLetter, wellFormed } from '../../protocol/mailbox-rules.ts'
 import { factsOf } from '../../store/held.ts'
-import type { PutOutcome } from '../../store/held.ts'
+import type { HeldDeposit, PutOutcome } from '../../store/held.ts'
+import type { LetterFacts } from '../../store/held-usage.ts'
 import type { HolderCaller } from '../ports.ts'
+import { admissionRefusal } from './admission.ts'
+import type { Claim } from './admission.ts'
 import { outcome } from './deps.ts'
-import type { HolderDeps, Outcome } from './deps.ts'
-import type { Policies } from './policies.ts'
-import type { Quotas } from './quotas.ts'
+import type { Outcome } from './deps.ts'
+import type { Desk } from './desk.ts'
+import type { Way } from './quotas.ts'
 import { receiptFor } from './receipts.ts'
-import type { Subscriptions } from './subscriptions.ts'
 
-export interface LetterDesk extends HolderDeps {
-  readonly quotas: Quotas
-  readonly policies: Policies
-  readonly subscriptions: Subscriptions
+/** A letter on its way in. */
+interface Put {
+  readonly deposit: HeldDeposit
+  readonly way: Way
+  readonly claim: Claim
+  readonly facts: LetterFacts
+  /** Its proof was found to be good, and needs no second look. */
+  admitted: boolean
+  reserved: boolean
+  /** The letter that gives way to it in a full intro box. */
+  loser: Uint8Array | undefined
 }
 
-export async function putLetter(
-  desk: LetterDesk,
-  caller: HolderCaller,
-  letter: Letter,
-  proof: PutProof,
-): Promise<Outcome> {
-  const first = cheapRefusal(desk, caller, letter, proof)
+/** Admitted, and the mailbox has a place for it, but the disk is full. */
+type Admission = HolderStatus | 'noRoom' | undefined
+
+export async function putLetter(desk: Desk, caller: HolderCaller, deposit: HeldDeposit, way: Way): Promise<Outcome> {
+  const { letter, proof } = deposit
+  const first = cheapRefusal(desk, caller, deposit, way)
   if (first !== undefined) return outcome(first, letter.address)
-  const id = letterId(desk.crypto, letter)
+  const name = nameOfLetter(desk.crypto, letter)
+  const id = idOfName(desk.crypto, name)
+  if (desk.dropped.get(toHex(id)) === true) return outcome(HOLDER_STATUS.gone, letter.address)
+  const claim = { caller, id, name, proof, fresh: way === 'put' }
+  const put: Put = {
+    deposit,
+    way,
+    claim,
+    facts: factsOf(id, letter),
+    admitted: false,
+    reserved: false,
+    loser: undefined,
+  }
   try {
-    return await store(desk, caller, id, letter, proof)
+    return await take(desk, put)
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
     desk.log.warn('the disk refused a letter')
@@ -52,82 +61,70 @@ export async function putLetter(
 
 /** Shape, expiry, and what the source may bring: no hash, no disk. */
 function cheapRefusal(
-  desk: LetterDesk,
+  desk: Desk,
   caller: HolderCaller,
-  letter: Letter,
-  proof: PutProof,
+  { letter, proof }: HeldDeposit,
+  way: Way,
 ): HolderStatus | undefined {
   if (!wellFormed(letter) || letter.kind !== proof.kind) return HOLDER_STATUS.refused
   if (!expiryAllowed(letter.expiry, desk.clock.now(), LETTER_LIFE_MAX_MS)) return HOLDER_STATUS.expired
-  return desk.quotas.takePut(caller, letter.ciphertext.length) ? undefined : HOLDER_STATUS.rate
+  const bytes = letter.ciphertext.length
+  const allowed = way === 'put' ? desk.quotas.takePut(caller, bytes) : desk.quotas.takeCopy(caller, bytes)
+  return allowed ? undefined : HOLDER_STATUS.rate
 }
 
-/** Room first, then the lane's signature or the stamp. */
-async function dearRefusal(
-  desk: LetterDesk,
-  caller: HolderCaller,
-  id: Uint8Array,
-  letter: Letter,
-  proof: PutProof,
-): Promise<HolderStatus | undefined> {
-  if (!desk.quotas.hasRoom(factsOf(id, letter))) return HOLDER_STATUS.full
-  const policy = await desk.policies.of(letter.address)
-  if (proof.kind === LETTER_KIND.stamp) return stampRefusal(desk, caller, id, letter, policy?.stampBits ?? 0)
-  if (policy === undefined || !policy.lanes.has(toHex(letter.lane))) return HOLDER_STATUS.lane
-  return laneProofHolds(desk.crypto, letter.lane, id, proof.body) ? undefined : HOLDER_STATUS.refused
-}
-
-async function stampRefusal(
-  desk: LetterDesk,
-  caller: HolderCaller,
-  id: Uint8Array,
-  letter: Letter,
-  ownersBits: number,
-): Promise<HolderStatus | undefined> {
-  const lifeMs = letter.expiry * HOUR_MS - desk.clock.now() - CLOCK_TOLERANCE_MS
-  const base = Math.max(desk.profile.stampBits, ownersBits)
-  if (letter.stamp.bits < stampPrice(base, SIZE_CLASSES_BYTES[letter.sizeClass], lifeMs)) return HOLDER_STATUS.stamp
-  if (desk.quotas.giveWay(factsOf(id, letter)) === 'full') return HOLDER_STATUS.full
-  if (!desk.quotas.trustsStamps(caller)) return HOLDER_STATUS.rate
-  const verdict = await desk.stamps.verify(letter)
-  if (verdict === 'busy') return HOLDER_STATUS.rate
-  if (verdict === 'bad') desk.quotas.falseStamp(caller)
-  return verdict === 'good' ? undefined : HOLDER_STATUS.stamp
-}
-
-/** Looks whether the letter is known, lets it be admitted, stores it, and signs once the disk has it. */
-async function store(
-  desk: LetterDesk,
-  caller: HolderCaller,
-  id: Uint8Array,
-  letter: Letter,
-  proof: PutProof,
-): Promise<Outcome> {
-  const facts = factsOf(id, letter)
-  let reserved = false
-  let loser: Uint8Array | undefined
-  let result: PutOutcome | HolderStatus | undefined
-  const admit = async (): Promise<HolderStatus | undefined> => {
-    const refusal = await dearRefusal(desk, caller, id, letter, proof)
-    if (refusal !== undefined) return refusal
-    // Others may have come while the proof was checked: from this look to the reservation nothing waits.
-    const least = letter.kind === LETTER_KIND.stamp ? desk.quotas.giveWay(facts) : undefined
-    if (least === 'full' || !desk.quotas.hasRoom(facts)) return HOLDER_STATUS.full
-    loser = least
-    if (loser !== undefined) desk.quotas.leaves(loser)
-    desk.quotas.reserve(facts)
-    reserved = true
-    return undefined
+/** Stores it, where the disk is full after room was made, and signs once the disk has it. */
+async function take(desk: Desk, put: Put): Promise<Outcome> {
+  const { letter } = put.deposit
+  let result = await store(desk, put)
+  // Room is made outside of the letter's turn: the letters that go have turns of their own.
+  if (result === 'noRoom' && (await desk.room.make(letter.ciphertext.length, letter.stamp.bits))) {
+    result = await store(desk, put)
   }
-  try {
-    result = await desk.held.putLetter(id, letter, admit)
-    if (result === 'stored' && loser !== undefined) await desk.held.evict(letter.address, loser)
-  } finally {
-    if (reserved && result !== 'stored') desk.quotas.release(facts)
-    if (loser !== undefined) desk.quotas.left(loser)
+  if (result === 'noRoom') {
+    // Its stamp was checked for nothing, and would be as often as it came again.
+    if (letter.kind === LETTER_KIND.stamp) desk.quotas.takeStampLook(put.claim.caller)
+    return outcome(HOLDER_STATUS.full, letter.address)
   }
   if (result === 'gone') return outcome(HOLDER_STATUS.gone, letter.address)
   if (typeof result === 'number') return outcome(result, letter.address)
-  if (result === 'stored') desk.subscriptions.publish(letter)
-  return receiptFor(desk, id, letter.address)
+  if (result === 'stored') desk.subscriptions.publish(put.deposit)
+  return receiptFor(desk, put.claim.id, letter.address)
+}
+
+async function store(desk: Desk, put: Put): Promise<PutOutcome | HolderStatus | 'noRoom' | undefined> {
+  const { deposit, claim, facts, way } = put
+  let result: PutOutcome | HolderStatus | 'noRoom' | undefined
+  try {
+    result = await desk.held.putLetter(claim.id, deposit, () => admit(desk, put))
+    if (result === 'stored' && put.loser !== undefined) await desk.held.evict(deposit.letter.address, put.loser)
+  } finally {
+    if (put.reserved && result !== 'stored') desk.quotas.release(facts, way)
+    if (put.loser !== undefined) desk.quotas.left(put.loser)
+    put.reserved = false
+    put.loser = undefined
+  }
+  return result
+}
+
+/** Room first, then the lane's signature or the stamp, then room again, for others may have come meanwhile. */
+async function admit(desk: Desk, put: Put): Promise<Admission> {
+  const { quotas } = desk
+  const { facts, way } = put
+  if (!quotas.hasPlace(facts, way)) return HOLDER_STATUS.full
+  if (!put.admitted) {
+    const place = () => (quotas.giveWay(facts) === 'full' ? HOLDER_STATUS.full : undefined)
+    const refusal = await admissionRefusal(desk, put.claim, place)
+    if (refusal !== undefined) return refusal
+    put.admitted = true
+  }
+  // From this look to the reservation nothing waits.
+  const loser = put.deposit.letter.kind === LETTER_KIND.stamp ? quotas.giveWay(facts) : undefined
+  if (loser === 'full' || !quotas.hasPlace(facts, way)) return HOLDER_STATUS.full
+  if (!quotas.hasMailRoom(put.deposit.letter.ciphertext.length)) return 'noRoom'
+  put.loser = loser
+  if (loser !== undefined) quotas.leaves(loser)
+  quotas.reserve(facts, way)
+  put.reserved = true
+  return undefined
 }

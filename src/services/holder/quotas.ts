@@ -9,6 +9,9 @@ import { sourceNetwork } from '../../protocol/replicas.ts'
 import type { HeldUsage, LetterFacts } from '../../store/held-usage.ts'
 import type { HolderCaller } from '../ports.ts'
 
+/** A letter comes from whoever writes, or from another holder. */
+export type Way = 'put' | 'copy'
+
 const MIB = 1_024 * 1_024
 
 export interface QuotaLimits {
@@ -18,11 +21,16 @@ export interface QuotaLimits {
   readonly laneBytes: number
   /** Letters of one lane that wait at the same time: small ones must not take all the places of the mailbox. */
   readonly laneRecords: number
+  /** Letters of one lane that are dead: each leaves its tombstone behind, also where it came as a copy. */
+  readonly laneDead: number
   /** Letters with a stamp in one mailbox. */
   readonly stampedLetters: number
   readonly sourcePutsPerSecond: number
   readonly sourcePutsBurst: number
   readonly sourceBytesPerHour: number
+  /** Letters that other holders bring. */
+  readonly sourceCopyBytesPerSecond: number
+  readonly sourceCopyBytesBurst: number
   /** Requests, by what they cost: a plain one is 1. */
   readonly sourceRequestsPerSecond: number
   readonly sourceRequestsBurst: number
@@ -32,18 +40,28 @@ export interface QuotaLimits {
 export const DEFAULT_QUOTAS: QuotaLimits = {
   mailboxRecords: 2_000,
   mailboxBytes: 32 * MIB,
-  laneLettersPerDay: 200,
+  laneLettersPerDay: 1_000,
   laneBytes: 4 * MIB,
-  laneRecords: 500,
+  laneRecords: 1_000,
+  laneDead: 8_192, // a thousand a day for a week and the overlap
   stampedLetters: 64,
   sourcePutsPerSecond: 10,
-  sourcePutsBurst: 100,
+  sourcePutsBurst: 1_000,
   sourceBytesPerHour: 64 * MIB,
+  sourceCopyBytesPerSecond: MIB / 8,
+  sourceCopyBytesBurst: 64 * MIB,
   sourceRequestsPerSecond: 200,
   sourceRequestsBurst: 1_000,
   nodeBytes: 2_048 * MIB,
 }
 
+/**
+ * Once so much of a mailbox is taken, a lane that has its share of it gets no more: a few contacts cannot shut out the others.
+ * Copies have a quarter more, since they come to a new holder in another order than the letters came to the others.
+ */
+const FAIR_FROM = { put: 1 / 2, copy: 3 / 4 } as const
+const LANE_SHARE_RECORDS = 64
+const LANE_SHARE_OF_BYTES = 1 / 32
 const DAY_MS = 86_400_000
 /** Lanes whose daily count is remembered; it is not on disk, so a restart forgets it (the lane's bytes stay counted). */
 const LANES_COUNTED_MAX = 65_536
@@ -56,6 +74,8 @@ const NETWORK_FACTOR = 4
 const TOMBSTONE_RATE = { perSecond: 64, burst: 4_096 } as const
 /** Stamps of one source that did not hold: each has cost an Argon2id here, and next to nothing there. */
 const FALSE_STAMP_RATE = { perSecond: 0.1, burst: 10 } as const
+/** Goodbyes: one is enough, and each makes others look after what the leaving one held. */
+const LEAVING_RATE = { perSecond: 1 / 60, burst: 3 } as const
 /** Owner proofs: checking one takes 0.15 ms of the event loop. */
 const PROOF_RATE = { perSecond: 5, burst: 64 } as const
 
@@ -66,6 +86,8 @@ export class Quotas {
   readonly #proofs: SourceLimiter
   readonly #tombstones: SourceLimiter
   readonly #falseStamps: SourceLimiter
+  readonly #goodbyes: SourceLimiter
+  readonly #copies: SourceLimiter
   readonly #puts: RateLimiter
   readonly #bytes: RateLimiter
   readonly #leaving = new Set<string>()
@@ -80,6 +102,9 @@ export class Quotas {
     this.#proofs = new SourceLimiter(PROOF_RATE, NETWORK_FACTOR, clock)
     this.#tombstones = new SourceLimiter(TOMBSTONE_RATE, NETWORK_FACTOR, clock)
     this.#falseStamps = new SourceLimiter(FALSE_STAMP_RATE, 1, clock)
+    this.#goodbyes = new SourceLimiter(LEAVING_RATE, NETWORK_FACTOR, clock)
+    const copies = { perSecond: limits.sourceCopyBytesPerSecond, burst: limits.sourceCopyBytesBurst }
+    this.#copies = new SourceLimiter(copies, NETWORK_FACTOR, clock)
     this.#puts = new RateLimiter({ perSecond: limits.sourcePutsPerSecond, burst: limits.sourcePutsBurst }, clock)
     this.#bytes = new RateLimiter({ perSecond: hourly / 3_600, burst: hourly }, clock)
     this.#laneDays = new ExpiringMap(clock, DAY_MS, LANES_COUNTED_MAX)
@@ -95,6 +120,13 @@ export class Quotas {
     this.#requests.charge(caller, cost)
   }
 
+  /** Whether the caller may have work of this cost done now: it must owe nothing, and owes it from now on. */
+  takeWork(caller: HolderCaller, cost: number): boolean {
+    if (!this.#requests.has(caller, 0)) return false
+    this.#requests.charge(caller, cost)
+    return true
+  }
+
   /** Whether the caller's proof is looked at. */
   takeProof(caller: HolderCaller): boolean {
     return this.#proofs.take(caller)
@@ -105,13 +137,24 @@ export class Quotas {
     return this.#tombstones.take(caller, count)
   }
 
-  /** Whether the caller's stamps are looked at: not where too many of them were false. */
-  trustsStamps(caller: HolderCaller): boolean {
-    return this.#falseStamps.has(caller)
+  /** Whether a stamp of the caller is looked at: not where too many of them were false. Counts it as false for now. */
+  takeStampLook(caller: HolderCaller): boolean {
+    return this.#falseStamps.take(caller)
   }
 
-  falseStamp(caller: HolderCaller): void {
-    this.#falseStamps.take(caller)
+  /** It was not false, or was not looked at. */
+  giveStampLookBack(caller: HolderCaller): void {
+    this.#falseStamps.charge(caller, -1)
+  }
+
+  /** Whether the caller may say now that it leaves. */
+  takeLeaving(caller: HolderCaller): boolean {
+    return this.#goodbyes.take(caller)
+  }
+
+  /** Whether the caller may bring a copy of `bytes` from another holder now; counts them if so. */
+  takeCopy(caller: HolderCaller, bytes: number): boolean {
+    return this.#copies.take(caller, bytes)
   }
 
   /** Whether the caller, and the network that it comes from, may bring `bytes` now; counts them if so. */
@@ -128,8 +171,8 @@ export class Quotas {
     return true
   }
 
-  /** Whether there is room for a letter of `bytes`. */
-  #hasMailRoom(bytes: number): boolean {
+  /** Whether the disk has room for a letter of `bytes`. */
+  hasMailRoom(bytes: number): boolean {
     const { mailDiskBytes, cardDiskBytes } = this.#usage
     const mail = mailDiskBytes + bytes
     return mail <= this.#limits.nodeBytes * MAIL_SHARE && mail + cardDiskBytes <= this.#limits.nodeBytes
@@ -143,18 +186,28 @@ export class Quotas {
     return cards <= this.#limits.nodeBytes * CARD_SHARE && cards + mailDiskBytes <= this.#limits.nodeBytes
   }
 
-  /** Whether the letter's mailbox and lane have room. The intro box is {@link Quotas.giveWay}'s business. */
-  hasRoom(facts: LetterFacts): boolean {
+  /**
+   * Whether the letter's mailbox and lane have room. The intro box is {@link Quotas.giveWay}'s business. A copy does not count
+   * for the lane's day: it was counted when it was put.
+   */
+  hasPlace(facts: LetterFacts, way: Way): boolean {
     const bytes = SIZE_CLASSES_BYTES[facts.sizeClass] ?? 0
     const mailbox = this.#usage.mailbox(facts.address)
-    if (!this.#hasMailRoom(bytes)) return false
     if ((mailbox?.records ?? 0) + 1 > this.#limits.mailboxRecords) return false
     if ((mailbox?.bytes ?? 0) + bytes > this.#limits.mailboxBytes) return false
-    if (facts.stampBits > 0) return true
-    const lane = mailbox?.lanes.get(toHex(facts.lane))
-    if ((lane?.bytes ?? 0) + bytes > this.#limits.laneBytes) return false
-    if ((lane?.records ?? 0) + 1 > this.#limits.laneRecords) return false
-    return (this.#laneDays.get(laneKey(facts))?.count ?? 0) < this.#limits.laneLettersPerDay
+    return facts.stampBits > 0 || this.#laneHasPlace(facts, bytes, way)
+  }
+
+  #laneHasPlace(facts: LetterFacts, bytes: number, way: Way): boolean {
+    const { laneBytes, laneRecords, laneDead, laneLettersPerDay, mailboxBytes, mailboxRecords } = this.#limits
+    const mailbox = this.#usage.mailbox(facts.address) ?? { records: 0, bytes: 0, lanes: new Map<string, never>() }
+    const lane = mailbox.lanes.get(toHex(facts.lane)) ?? { records: 0, bytes: 0 }
+    if (lane.bytes + bytes > laneBytes || lane.records + 1 > laneRecords) return false
+    if (lane.records + this.#usage.deadOf(facts.address, facts.lane) >= laneDead) return false
+    const tight = Math.max(mailbox.records / mailboxRecords, mailbox.bytes / mailboxBytes) >= FAIR_FROM[way]
+    const large = lane.records >= LANE_SHARE_RECORDS || lane.bytes >= mailboxBytes * LANE_SHARE_OF_BYTES
+    if (tight && large) return false
+    return way === 'copy' || (this.#laneDays.get(laneKey(facts))?.count ?? 0) < laneLettersPerDay
   }
 
   /**
@@ -181,18 +234,18 @@ export class Quotas {
   }
 
   /** Counts a letter that is about to be stored. */
-  reserve(facts: LetterFacts): void {
+  reserve(facts: LetterFacts, way: Way): void {
     this.#usage.addLetter(facts)
-    if (facts.stampBits > 0) return
+    if (facts.stampBits > 0 || way === 'copy') return
     const day = this.#laneDays.get(laneKey(facts))
     if (day === undefined) this.#laneDays.set(laneKey(facts), { count: 1 })
     else day.count++
   }
 
   /** Takes {@link Quotas.reserve} back: it was not stored after all. */
-  release(facts: LetterFacts): void {
+  release(facts: LetterFacts, way: Way): void {
     this.#usage.removeLetter(facts)
-    const day = facts.stampBits > 0 ? undefined : this.#laneDays.get(laneKey(facts))
+    const day = facts.stampBits > 0 || way === 'copy' ? undefined : this.#laneDays.get(laneKey(facts))
     if (day !== undefined) day.count--
   }
 }

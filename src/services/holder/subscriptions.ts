@@ -1,6 +1,6 @@
 /** Who is to be told of new letters. A subscription lives as long as its stream. */
 import { toHex } from '../../lib/bytes.ts'
-import type { Letter } from '../../wire/letter.ts'
+import type { Deposit } from '../../wire/letter.ts'
 import type { HolderCaller } from '../ports.ts'
 import { sourcesOf } from './quotas.ts'
 
@@ -26,6 +26,7 @@ export class Subscriptions {
     if (followed.has(key)) return true
     if (followed.size >= PER_CALLER_MAX || this.#total >= TOTAL_MAX || !this.#mayFollow(caller)) return false
     if (!this.#byCaller.has(caller)) this.#watch(caller, followed)
+    if (!this.#byCaller.has(caller)) return false // its stream is closed already, and would be counted for ever
     const followers = this.#byAddress.get(key) ?? new Set()
     const [oldest] = followers
     if (oldest !== undefined && followers.size >= FOLLOWERS_MAX) this.#remove(oldest, key)
@@ -36,8 +37,8 @@ export class Subscriptions {
   }
 
   /** Sends the letter to everyone who follows its mailbox; a stream that is too slow catches up with its next sweep. */
-  publish(letter: Letter): void {
-    for (const caller of this.#byAddress.get(toHex(letter.address)) ?? []) caller.push(letter.address, letter)
+  publish({ letter, proof }: Deposit): void {
+    for (const caller of this.#byAddress.get(toHex(letter.address)) ?? []) caller.push({ letter, proof })
   }
 
   get size(): number {

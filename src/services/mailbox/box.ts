@@ -1,13 +1,16 @@
 /** What a reader knows of one mailbox while it collects: which letters wait, on which holders, and what was said dead. */
 import { equal, toHex } from '../../lib/bytes.ts'
 import type { EpochKey } from '../../protocol/mailbox-rules.ts'
-import type { Listing } from '../../wire/letter.ts'
+import type { Listing, Rung } from '../../wire/letter.ts'
+import { Junk } from './junk.ts'
 
 /** A letter that was listed and not handled yet. */
 export interface Waiting {
   readonly id: Uint8Array
   /** Holders (peer ids) that list it. */
   readonly holders: Set<string>
+  /** At which rungs of the mailbox's ladder it was met: it is deleted there. */
+  readonly rungs: Set<Rung>
   /** Who named it first: it counts towards that holder's share. */
   readonly named: string
   /** The sweep up to which it is not handed on again. */
@@ -31,6 +34,7 @@ const CLAIMS_PER_LETTER_MAX = 4
 export class Box {
   readonly key: EpochKey
   readonly waiting = new Map<string, Waiting>()
+  readonly junk = new Junk()
   /** Counts sweeps: a letter is offered once in each. */
   sweep = 0
   readonly #shares = new Map<string, number>()
@@ -48,26 +52,34 @@ export class Box {
   }
 
   /** Takes in what a holder lists. `done` says which letters (hex) are settled. True where there may be more. */
-  takeListing(peerId: string, listing: Listing, done: (id: string) => boolean): boolean {
+  takeListing(peerId: string, listing: Listing, done: (id: string) => boolean, rung: Rung = 0): boolean {
     for (const { id, preimage } of listing.dead) this.#claim(toHex(id), preimage)
     for (const { id } of listing.live) {
-      if (!done(toHex(id)) && !this.add(peerId, id)) return false
+      if (!done(toHex(id)) && !this.add(peerId, id, rung)) return false
     }
     this.#cursors.set(peerId, { boot: listing.boot, at: listing.cursor })
     return listing.more === 1
   }
 
   /** False where too many wait already, of this holder or of all. */
-  add(peerId: string, id: Uint8Array): boolean {
+  add(peerId: string, id: Uint8Array, rung: Rung = 0): boolean {
     const known = this.waiting.get(toHex(id))
     if (known !== undefined) {
       known.holders.add(peerId)
+      known.rungs.add(rung)
       return true
     }
     const share = this.#shares.get(peerId) ?? 0
     if (share >= SHARE_MAX || this.waiting.size >= WAITING_MAX) return false
     this.#shares.set(peerId, share + 1)
-    this.waiting.set(toHex(id), { id, holders: new Set([peerId]), named: peerId, offered: 0, keeps: 0 })
+    this.waiting.set(toHex(id), {
+      id,
+      holders: new Set([peerId]),
+      rungs: new Set([rung]),
+      named: peerId,
+      offered: 0,
+      keeps: 0,
+    })
     return true
   }
 
@@ -77,12 +89,13 @@ export class Box {
     return entries.filter(({ holders, offered }) => holders.has(peerId) && offered < this.sweep).map(({ id }) => id)
   }
 
-  /** A letter cannot be read now: offered again in a later sweep, and the more often that happened, the later. */
-  kept(id: string): void {
+  /** A letter cannot be read now: offered again in a later sweep, and the more often that happened, the later. True the first time. */
+  kept(id: string): boolean {
     const entry = this.waiting.get(id)
-    if (entry === undefined) return
+    if (entry === undefined) return false
     entry.offered = this.sweep + Math.min(2 ** entry.keeps - 1, SKIPPED_SWEEPS_MAX)
     entry.keeps++
+    return entry.keeps === 1
   }
 
   /** A letter could not be taken in for a reason of ours: offered again in the next sweep. */
@@ -92,12 +105,17 @@ export class Box {
   }
 
   /** A holder did not give letters that it lists: they do not wait for it, and it is listed from the beginning next time. */
-  missing(peerId: string, ids: Iterable<string>): void {
-    this.#cursors.delete(peerId)
+  missing(peerId: string, ids: ReadonlySet<string>): void {
+    if (ids.size > 0) this.#cursors.delete(peerId)
     for (const id of ids) {
       const entry = this.waiting.get(id)
       if (entry?.holders.delete(peerId) === true && entry.holders.size === 0) this.#remove(id)
     }
+  }
+
+  /** Where the letter was met. */
+  rungsOf(id: string): readonly Rung[] {
+    return [...(this.waiting.get(id)?.rungs ?? [])]
   }
 
   claims(id: string): readonly Uint8Array[] {

@@ -14,13 +14,14 @@ import {
   compareVersions,
   epochKey,
   epochsToPublish,
-  hourPassed,
   laneOf,
   policyExpiryHour,
+  policyTakesPuts,
   receiptHolds,
   signPolicy,
 } from '../../protocol/mailbox-rules.ts'
 import type { EpochKey } from '../../protocol/mailbox-rules.ts'
+import { policyBlind } from '../../protocol/policy-blind.ts'
 import { WRITE_QUORUM } from '../../protocol/replicas.ts'
 import { ask, isNetworkFault } from './ask.ts'
 import type { MailDeps } from './deps.ts'
@@ -82,6 +83,7 @@ export class Cards {
       address: key,
       zone: await this.#zones.of(key, signal),
       exclude: [this.#deps.routing.self().id],
+      shuns: (peerId) => this.#deps.distrust.has(peerId),
       attempt,
       signal,
     })
@@ -112,8 +114,8 @@ export class Cards {
     const { clock, profile } = this.#deps
     const results: Published[] = []
     for (const epoch of epochsToPublish(clock.now(), profile)) {
-      // That of the last epoch ends with the overlap: after it no holder takes it.
-      if (hourPassed(policyExpiryHour(epoch, profile), clock.now())) continue
+      // That of the last epoch lets nobody write after the overlap.
+      if (!policyTakesPuts(policyExpiryHour(epoch, profile), clock.now(), profile)) continue
       const key = epochKey(this.#deps.crypto, order.mailboxSeed, epoch)
       const record = { kind: CARD_KIND.policy, body: await this.#policy(order, key) } as const
       this.#policies.set(toHex(key.address), record)
@@ -138,15 +140,17 @@ export class Cards {
   }
 
   async #policy(order: PolicyOrder, key: EpochKey): Promise<Policy> {
-    const { crypto, rng, profile } = this.#deps
+    const { crypto, profile } = this.#deps
     const lanes = order.laneSeeds.slice(0, POLICY_LANES).map((seed) => laneOf(crypto, seed, key.epoch))
+    const { numberOffset, filler } = policyBlind(crypto, key, lanes.length)
+    const expiry = policyExpiryHour(key.epoch, profile)
     return signPolicy(crypto, {
       key,
-      number: order.number,
-      expiry: policyExpiryHour(key.epoch, profile),
+      number: numberOffset + order.number,
+      expiry,
       stampBits: order.stampBits,
       lanes,
-      filler: rng.bytes(16 * (POLICY_LANES - lanes.length)),
+      filler,
     })
   }
 

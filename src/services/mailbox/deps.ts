@@ -12,6 +12,12 @@ export interface PeerFacts {
   position(peerId: string): Uint8Array | undefined
 }
 
+/** Who was caught lying (`services/distrust`). */
+export interface LiarBook {
+  has(peerId: string): boolean
+  note(peerId: string, kind: 'receipt' | 'possession' | 'tombstone' | 'prekey', bytes: Uint8Array): void
+}
+
 /** The part of the network profile that the mailbox goes by. */
 export interface MailProfile {
   readonly epochMs: number
@@ -28,6 +34,7 @@ export interface MailDeps {
   readonly network: HolderNetwork
   readonly routing: Routing
   readonly peers: PeerFacts
+  readonly distrust: LiarBook
   readonly profile: MailProfile
   readonly log: Logger
 }

@@ -1,5 +1,6 @@
 /** The room put together: what `node.ts` makes once for an unlocked account. */
 import type { Startable } from '../../lib/lifecycle.ts'
+import type { StampSolver } from '../ports.ts'
 import { Cards } from './cards.ts'
 import { Collector } from './collect.ts'
 import type { LetterHandler } from './collect.ts'
@@ -7,6 +8,8 @@ import { Depositor } from './deposit.ts'
 import type { LetterStamper } from './deposit.ts'
 import type { MailDeps } from './deps.ts'
 import { OwnKeys } from './own-keys.ts'
+import { Looker } from './look.ts'
+import { PrekeyHolders } from './prekeys.ts'
 import { MailboxReader } from './reader.ts'
 import { OwnerSessions } from './sessions.ts'
 import { TombstoneSender } from './tombstones.ts'
@@ -26,20 +29,35 @@ export interface MailboxParts {
 export class Mailbox implements Startable {
   readonly cards: Cards
   readonly depositor: Depositor
+  /** What the outbox asks for: put, have stamped, look after. */
+  readonly post: Pick<Depositor, 'put' | 'stamp'> & Pick<Looker, 'look'>
   readonly tombstones: TombstoneSender
   readonly reader: MailboxReader
+  readonly #deps: MailDeps
   readonly #zones: Zones
 
   constructor(deps: MailDeps, parts: MailboxParts) {
+    this.#deps = deps
     const zones = new Zones(deps)
     this.#zones = zones
     const sessions = new OwnerSessions(deps)
     const keys = new OwnKeys(deps.crypto, deps.profile, parts.seeds, parts.sinceMs)
     this.cards = new Cards(deps, zones)
     this.depositor = new Depositor(deps, zones, this.cards, parts.stamps)
-    this.tombstones = new TombstoneSender(deps, zones, parts.burials)
+    const looker = new Looker(deps, zones)
+    this.post = {
+      put: async (...args) => this.depositor.put(...args),
+      stamp: async (...args) => this.depositor.stamp(...args),
+      look: async (...args) => looker.look(...args),
+    }
+    this.tombstones = new TombstoneSender(deps, zones, this.cards, parts.burials)
     const collector = new Collector(deps, { zones, sessions, tombstones: this.tombstones, keys }, parts.onLetter)
     this.reader = new MailboxReader(deps, { zones, sessions, keys, collector, cards: this.cards })
+  }
+
+  /** One-time prekeys, at the holders of the same zones. */
+  prekeys(solver: StampSolver): PrekeyHolders {
+    return new PrekeyHolders({ deps: this.#deps, zones: this.#zones, solver })
   }
 
   async start(): Promise<void> {

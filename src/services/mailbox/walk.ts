@@ -3,8 +3,9 @@
  * Nearer peers that an answer names are taken in, so that a stale idea of the zone corrects itself.
  */
 import { nameOf } from '../../lib/errors.ts'
+import type { Rung } from '../../wire/letter.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
-import { byDistance, placement, REPLICAS, WRITE_QUORUM, ZONE_SIZE, zoneOf } from '../../protocol/replicas.ts'
+import { byDistance, REPLICAS, rungPlacement, WRITE_QUORUM, ZONE_SIZE, zoneOf } from '../../protocol/replicas.ts'
 import type { MailDeps } from './deps.ts'
 
 /** After this long without an answer another holder is asked as well; the late answer still counts. */
@@ -21,10 +22,14 @@ export interface Attempt {
 export interface WalkPlan {
   /** Address or key that the zone is about, not hashed. */
   readonly address: Uint8Array
+  /** Which of the address's zones; the first where none is given. */
+  readonly rung?: Rung
   /** Peers to begin with. */
   readonly zone: readonly PeerRecord[]
   /** Peers that are only asked where fewer than W others are left. */
   readonly exclude: readonly string[]
+  /** Peers that were caught lying: as those. */
+  readonly shuns?: (peerId: string) => boolean
   /** What it throws counts as a failure of that holder. */
   readonly attempt: (peer: PeerRecord) => Promise<Attempt>
   readonly signal: AbortSignal
@@ -49,6 +54,8 @@ class Walker {
   readonly #known = new Map<string, Candidate>()
   readonly #tried = new Set<string>()
   readonly #failed = new Set<string>()
+  /** Who may be asked, nearest first; drawn up anew when peers were named. */
+  #order: readonly Candidate[] | undefined
   #stored = 0
   #waiting = 0
   #slow = 0
@@ -57,7 +64,7 @@ class Walker {
   constructor(deps: MailDeps, plan: WalkPlan) {
     this.#deps = deps
     this.#plan = plan
-    this.#target = placement(deps.crypto, plan.address)
+    this.#target = rungPlacement(deps.crypto, plan.address, plan.rung ?? 0)
     this.#add(plan.zone)
   }
 
@@ -79,8 +86,9 @@ class Walker {
     const self = this.#deps.routing.self().id
     for (const { id, addresses } of peers) {
       const position = this.#deps.peers.position(id)
-      if (id !== self && position !== undefined && !this.#known.has(id))
-        this.#known.set(id, { peerId: id, position, addresses })
+      if (id === self || position === undefined || this.#known.has(id)) continue
+      this.#known.set(id, { peerId: id, position, addresses })
+      this.#order = undefined
     }
   }
 
@@ -97,14 +105,16 @@ class Walker {
   #next(): Candidate | undefined {
     if (this.#plan.signal.aborted || this.#tried.size >= ATTEMPTS_MAX) return undefined
     const wanted = REPLICAS - this.#stored - (this.#waiting - this.#slow)
-    const order = this.#order()
+    this.#order ??= this.#inOrder()
+    const order = this.#order
     const scope = wanted > 0 ? order : order.filter(({ peerId }) => !this.#failed.has(peerId)).slice(0, REPLICAS)
     return scope.find(({ peerId }) => !this.#tried.has(peerId))
   }
 
-  #order(): Candidate[] {
+  #inOrder(): readonly Candidate[] {
     const all = byDistance(this.#target, [...this.#known.values()])
-    const others = all.filter(({ peerId }) => !this.#plan.exclude.includes(peerId))
+    const { exclude, shuns } = this.#plan
+    const others = all.filter(({ peerId }) => !exclude.includes(peerId) && shuns?.(peerId) !== true)
     const allowed =
       others.length >= WRITE_QUORUM ? others : [...others, ...all.filter((peer) => !others.includes(peer))]
     return this.#deps.profile.diversity ? zoneOf(allowed) : allowed.slice(0, ZONE_SIZE)

@@ -1,10 +1,11 @@
 /** Which letter an envelope travels in, and what shows that we may write there (protocol §4). Pure. */
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
-import { LETTER_KIND } from '../../wire/letter.ts'
-import type { Letter, PutProof } from '../../wire/letter.ts'
+import { LETTER_KIND, RUNGS } from '../../wire/letter.ts'
+import type { Letter, PutProof, Rung, Tombstone } from '../../wire/letter.ts'
+import { FORMER_LETTERS_MAX } from '../../store/records.ts'
 import type { Contact, ContactDevice, OutboxItem } from '../../store/records.ts'
-import { equal } from '../../lib/bytes.ts'
+import { equal, toHex } from '../../lib/bytes.ts'
 import {
   commitmentOf,
   DAY_MS,
@@ -12,11 +13,13 @@ import {
   expiryHour,
   HOUR_MS,
   hourPassed,
-  laneOf,
-  laneProof,
-  letterId,
+  idOfName,
+  laneKey,
+  laneProofBy,
   letterLifeMs,
+  nameOfLetter,
 } from '../../protocol/mailbox-rules.ts'
+import type { LaneKey } from '../../protocol/mailbox-rules.ts'
 import { tokenLaneSeed } from '../contacts/lanes.ts'
 
 /** Where a device can be written to in an epoch: its mailbox by our lane, or its intro box. */
@@ -49,9 +52,33 @@ export function destination(
   }
 }
 
+const LANE_KEYS_MAX = 512
+
+/** The keys of lanes that we write on, made once for each epoch. */
+export class LaneKeys {
+  readonly #crypto: CryptoProvider
+  /** By seed and epoch, the one used longest ago first. */
+  readonly #keys = new Map<string, LaneKey>()
+
+  constructor(crypto: CryptoProvider) {
+    this.#crypto = crypto
+  }
+
+  of(laneSeed: Uint8Array, epoch: number): LaneKey {
+    const name = `${toHex(laneSeed)}/${epoch}`
+    const key = this.#keys.get(name) ?? laneKey(this.#crypto, laneSeed, epoch)
+    this.#keys.delete(name)
+    this.#keys.set(name, key)
+    const oldest = this.#keys.keys().next()
+    if (this.#keys.size > LANE_KEYS_MAX && oldest.done !== true) this.#keys.delete(oldest.value)
+    return key
+  }
+}
+
 /** The letter for a sealed item; one without a lane still wants its stamp. */
 export function letterFor(
   crypto: CryptoProvider,
+  keys: LaneKeys,
   item: OutboxItem,
   to: Destination,
   nowMs: number,
@@ -63,7 +90,7 @@ export function letterFor(
     version: 1,
     kind: to.laneSeed === undefined ? LETTER_KIND.stamp : LETTER_KIND.lane,
     address: to.address,
-    lane: to.laneSeed === undefined ? new Uint8Array(16) : laneOf(crypto, to.laneSeed, to.epoch),
+    lane: to.laneSeed === undefined ? new Uint8Array(16) : keys.of(to.laneSeed, to.epoch).lane,
     expiry: expiryHour(nowMs, lifeMs(to.laneSeed === undefined, profile)),
     sizeClass: sizeClass as Letter['sizeClass'],
     commitment: commitmentOf(crypto, item.preimage),
@@ -93,8 +120,41 @@ export function isGood(letter: Letter, to: Destination, nowMs: number): boolean 
   return equal(letter.address, to.address) && !hourPassed(letter.expiry, nowMs + HOUR_MS)
 }
 
-/** What goes with the letter. `to` has to be the destination that it was made for. */
-export function proofFor(crypto: CryptoProvider, letter: Letter, to: Destination): PutProof {
+/** What goes with the letter `id`. `to` has to be the destination that it was made for. */
+export function proofFor(
+  crypto: CryptoProvider,
+  keys: LaneKeys,
+  letter: Letter,
+  id: Uint8Array,
+  to: Destination,
+): PutProof {
   if (letter.kind === LETTER_KIND.stamp || to.laneSeed === undefined) return { kind: 2, body: { reserved: 0 } }
-  return { kind: 1, body: laneProof(crypto, to.laneSeed, to.epoch, letterId(crypto, letter)) }
+  return { kind: 1, body: laneProofBy(crypto, keys.of(to.laneSeed, to.epoch), id) }
+}
+
+/** The item without its letter, which is remembered where it was put: to be deleted, should the message be taken back. */
+export function withoutLetter(crypto: CryptoProvider, item: OutboxItem): OutboxItem {
+  const bare = { ...item, letter: undefined, letterId: undefined, proof: undefined, rungs: 0, proved: undefined }
+  const { letter, proof, rungs } = item
+  if (letter === undefined || proof === undefined || rungs === 0) return bare
+  return {
+    ...bare,
+    former: [...item.former, { ...nameOfLetter(crypto, letter), proof, rungs }].slice(-FORMER_LETTERS_MAX),
+  }
+}
+
+/** What deletes a letter, and where it was put. */
+export interface Grave {
+  readonly id: Uint8Array
+  readonly tombstone: Tombstone
+  readonly rungs: readonly Rung[]
+}
+
+/** What deletes every letter that the item was ever put in. */
+export function gravesOf(crypto: CryptoProvider, item: OutboxItem): readonly Grave[] {
+  return withoutLetter(crypto, item).former.map(({ header, digest, proof, rungs }) => ({
+    id: idOfName(crypto, { header, digest }),
+    tombstone: { header, digest, preimage: item.preimage, proof },
+    rungs: RUNGS.filter((rung) => (rungs & (1 << rung)) !== 0),
+  }))
 }

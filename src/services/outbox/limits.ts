@@ -20,6 +20,26 @@ export const PUT_BUDGET_MS = 15_000
 export const STAMP_BUDGET_MS = 600_000
 /** When a stored letter is looked after again (protocol §4): the sender is the sixth replica. */
 export const RECHECK_MS = [3_600_000, 6 * 3_600_000, 24 * 3_600_000] as const
+/** Stored items of one device that come due within this time are looked at together. */
+export const LOOK_AHEAD_MS = 10 * 60_000
+/** How long a look waits for others of the same device. */
+export const LOOK_GATHER_MS = 100
+/** Letters in one look, and their bytes in memory. */
+export const LOOK_ITEMS_MAX = 256
+export const LOOK_BYTES_MAX = 4 * 1_024 * 1_024
+/** Devices whose letters are looked for at the same time, and the pause after each: 5,000 that are due at once are no storm. */
+export const LOOKS_AT_ONCE = 2
+export const LOOK_PAUSE_MS = 100
+/** Looks in a row that find fewer than W, from which on the letter goes to the next rung: the second follows a re-put. */
+export const AUDITS_MAX = 2
+/** Puts in a row that gather fewer than W receipts, and how long they go on, until the next rung is tried as well. */
+export const SHORT_PUTS_MAX = 3
+export const SHORT_PUTS_MS = 3_600_000
+/** A stamp for a full box is made dearer by this many bits, at most so many times. */
+export const RESTAMP_BITS = 2
+export const RESTAMPS_MAX = 2
+/** Messages taken back whose direct acknowledgement may still come. */
+export const TAKEN_BACK_MAX = 1_024
 /** How long a message waits for its receipt before it is reported as expired. */
 export const MESSAGE_LIFE_MS = 30 * 24 * 3_600_000
 /** After a write that failed nothing is tried for this long: a full disk must not cost a core as well. */

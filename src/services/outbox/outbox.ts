@@ -4,49 +4,31 @@
  * budget, to the holders, again and again until its device has shown that it has them.
  */
 import { equal, fromHex, toHex } from '../../lib/bytes.ts'
-import type { Clock } from '../../lib/clock.ts'
 import { LimitError, nameOf, NetworkError } from '../../lib/errors.ts'
+import { ExpiringMap } from '../../lib/expiring-map.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
-import type { Logger } from '../../lib/log.ts'
-import type { Rng } from '../../lib/rng.ts'
 import type { DirectAck } from '../../wire/direct.ts'
 import type { StoreOp } from '../../store/database.ts'
 import { OUTBOX_PATH } from '../../store/records.ts'
 import type { OutboxItem } from '../../store/records.ts'
-import type { Change, Fact, Follower, Journal } from '../events/journal.ts'
+import type { Fact, Follower } from '../events/journal.ts'
 import { compose } from './compose.ts'
 import type { Saying } from './compose.ts'
-import { DIRECT_WINDOW, DISK_PAUSE_MS, OUTBOX_ITEMS_MAX } from './limits.ts'
-import type { OutboxHistory, OutboxMessages, OutboxSessions, OutboxStore } from './ports.ts'
-import { entryOf, OutboxQueue } from './queue.ts'
+import { gravesOf, withoutLetter } from './letters.ts'
+import type { Grave } from './letters.ts'
+import { DISK_PAUSE_MS, MESSAGE_LIFE_MS, OUTBOX_ITEMS_MAX, TAKEN_BACK_MAX } from './limits.ts'
+import type { OutboxComponents, Settled, Update } from './ports.ts'
+import { earliest, entryOf, hurryLane, OutboxQueue } from './queue.ts'
 import type { Entry, Lane } from './queue.ts'
 import { traced } from './trace.ts'
 
 /** Runs one lane's due items until none is left; given by the worker. */
 export type RunLane = (lane: Lane) => Promise<void>
 
-export interface OutboxComponents {
-  readonly store: OutboxStore
-  /** Where the stories of settled items are kept, for `msg why`. */
-  readonly history: OutboxHistory
-  readonly journal: Journal
-  readonly sessions: OutboxSessions
-  readonly messages: OutboxMessages
-  readonly clock: Clock
-  readonly rng: Rng
-  readonly log: Logger
-}
-
 /** What a saying adds to a batch; call `added` once it is on disk, so that it goes. */
 export interface Enqueued {
   readonly ops: readonly StoreOp[]
   readonly added: () => void
-}
-
-/** What a receipt changes. */
-export interface Settled {
-  readonly ops: readonly StoreOp[]
-  readonly facts: readonly Fact[]
 }
 
 export class Outbox implements Startable, Follower {
@@ -57,6 +39,8 @@ export class Outbox implements Startable, Follower {
   readonly #undo: (() => void)[] = []
   /** What follows once the change at hand is kept. */
   readonly #kept: (() => void)[] = []
+  /** What was taken back, by envelope (hex): who has it all the same may say so. */
+  readonly #takenBack: ExpiringMap<string, Entry>
   #runLane: RunLane | undefined
   #cancelTimer: (() => void) | undefined
   #stopping = new AbortController()
@@ -64,6 +48,7 @@ export class Outbox implements Startable, Follower {
 
   constructor(components: OutboxComponents) {
     this.#c = components
+    this.#takenBack = new ExpiringMap(components.clock, MESSAGE_LIFE_MS, TAKEN_BACK_MAX)
   }
 
   /** The worker that empties lanes; has to be set before {@link start}. */
@@ -163,8 +148,7 @@ export class Outbox implements Startable, Follower {
     const now = this.#c.clock.now()
     for (const lane of this.queue.lanesOf(contact)) {
       if (deviceId !== undefined && !equal(lane.deviceId, deviceId)) continue
-      lane.directFrom = 0
-      for (const entry of lane.entries.values()) if (!entry.busy) entry.nextAt = Math.min(entry.nextAt, now)
+      hurryLane(lane, now)
     }
     this.wake()
   }
@@ -173,7 +157,8 @@ export class Outbox implements Startable, Follower {
   async onAcks(acks: readonly DirectAck[]): Promise<void> {
     const entries: Entry[] = []
     for (const ack of acks) {
-      const entry = this.queue.byEnvelope(toHex(ack.id))
+      const envelopeId = toHex(ack.id)
+      const entry = this.queue.byEnvelope(envelopeId) ?? this.#takenBack.get(envelopeId)
       if (entry !== undefined && equal(entry.preimage, ack.preimage)) entries.push(entry)
     }
     if (entries.length === 0) return
@@ -268,22 +253,53 @@ export class Outbox implements Startable, Follower {
     return [...told.filter((item) => equal(item.contact, contact)), ...items.filter((item) => item !== undefined)]
   }
 
-  /**
-   * Changes an item, unless it was settled meanwhile. `extra` adds to the same batch. The worker's only way to write.
-   */
-  async update(
-    entry: Entry,
-    change: (item: OutboxItem) => OutboxItem | undefined | Promise<OutboxItem | undefined>,
-    extra?: (item: OutboxItem) => Promise<{ ops: readonly StoreOp[]; facts: readonly Fact[] }>,
-  ): Promise<OutboxItem | undefined> {
-    return this.#c.journal.commit(async (): Promise<Change<OutboxItem | undefined>> => {
-      const item = this.queue.has(entry) ? await this.#c.store.get(entry.sequence) : undefined
-      const next = item === undefined ? undefined : await change(item)
-      if (item === undefined || next === undefined || !this.queue.has(entry))
-        return { ops: [], facts: [], result: undefined }
-      const more = extra === undefined ? { ops: [], facts: [] } : await extra(next)
-      return { ops: [...this.#c.store.put(next), ...more.ops], facts: more.facts, result: next }
+  /** The item as it is now; none where it was settled. */
+  async peek(entry: Entry): Promise<OutboxItem | undefined> {
+    return this.queue.has(entry) ? this.#c.store.get(entry.sequence) : undefined
+  }
+
+  /** Changes an item; the new one, or none where nothing was changed. The worker's only way to write. */
+  async update(update: Update): Promise<OutboxItem | undefined> {
+    return (await this.updateAll([update]))[0]
+  }
+
+  /** The same for several in one batch. */
+  async updateAll(updates: readonly Update[]): Promise<readonly (OutboxItem | undefined)[]> {
+    return this.#c.journal.commit(async () => {
+      const ops: StoreOp[] = []
+      const facts: Fact[] = []
+      const result: (OutboxItem | undefined)[] = []
+      for (const { entry, change, extra } of updates) {
+        const item = await this.peek(entry)
+        const next = item === undefined ? undefined : await change(item)
+        const kept = next !== undefined && this.queue.has(entry) ? next : undefined
+        result.push(kept)
+        if (kept === undefined) continue
+        const more = await extra?.(kept)
+        ops.push(...this.#c.store.put(kept), ...(more?.ops ?? []))
+        facts.push(...(more?.facts ?? []))
+      }
+      return { ops, facts, result }
     })
+  }
+
+  /** Ends what waits of a message that its sender takes back, inside a journal change. What deletes its letters comes along. */
+  async takeBackOps(
+    messageId: Uint8Array,
+    contact: Uint8Array,
+  ): Promise<{ readonly ops: readonly StoreOp[]; readonly graves: readonly Grave[] }> {
+    const ops: StoreOp[] = []
+    const graves: Grave[] = []
+    const entries = this.queue.ofMessage(toHex(messageId), contact)
+    const whole = new Set(entries.map(({ deviceId }) => toHex(deviceId))).size === entries.length
+    for (const entry of entries) {
+      const item = await this.#c.store.get(entry.sequence)
+      this.#forget(entry)
+      if (entry.envelopeId !== undefined && whole) this.#takenBack.set(entry.envelopeId, entry)
+      if (item !== undefined) graves.push(...gravesOf(this.#c.crypto, item))
+      ops.push(...this.#c.store.delete(entry.sequence), ...this.#told(entry, item, 'taken-back'))
+    }
+    return { ops, graves }
   }
 
   /** Ends an item for good: expired, or quiet and stored. */
@@ -322,7 +338,7 @@ export class Outbox implements Startable, Follower {
   /** Not encrypted, and due now. */
   #bare(item: OutboxItem, event: string): OutboxItem {
     const nextAt = this.#c.clock.now()
-    const bare = { ...item, sealed: undefined, letter: undefined, letterId: undefined, receipts: [], nextAt }
+    const bare = { ...withoutLetter(this.#c.crypto, item), sealed: undefined, receipts: [], nextAt }
     return traced(bare, nextAt, event)
   }
 
@@ -331,8 +347,9 @@ export class Outbox implements Startable, Follower {
     const ops: StoreOp[] = []
     const facts: Fact[] = []
     for (const entry of entries) {
-      if (!this.queue.has(entry)) continue
-      ops.push(...(await this.#settle(entry)))
+      const waits = this.queue.has(entry)
+      if (!waits && this.#takenBack.get(entry.envelopeId ?? '') !== entry) continue
+      if (waits) ops.push(...(await this.#settle(entry)))
       const { messageId, contact, deviceId, receipts } = entry
       const id = fromHex(messageId)
       if (id === undefined || entry.quiet || this.queue.ofMessage(messageId, contact, deviceId).length > 0) continue
@@ -375,14 +392,7 @@ export class Outbox implements Startable, Follower {
     })
     this.#kept.push(() => {
       entry.acknowledged?.()
+      entry.callOff?.()
     })
   }
-}
-
-/** When the lane's next item that is not under way is due. */
-function earliest(lane: Lane): number {
-  if (lane.unacknowledged >= DIRECT_WINDOW) return Infinity
-  let next = Infinity
-  for (const entry of lane.entries.values()) if (!entry.busy) next = Math.min(next, entry.nextAt)
-  return next
 }

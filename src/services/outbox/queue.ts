@@ -3,6 +3,7 @@ import { equal, toHex } from '../../lib/bytes.ts'
 import { decode } from '../../wire/codec.ts'
 import { contentCodec } from '../../wire/content.ts'
 import type { OutboxItem } from '../../store/records.ts'
+import { DIRECT_WINDOW, W } from './limits.ts'
 
 /** One waiting item. */
 export interface Entry {
@@ -18,9 +19,13 @@ export interface Entry {
   /** Holders that have signed for its letter. */
   receipts: number
   nextAt: number
+  /** Before this time a stored letter is not looked for, whatever else is tried. */
+  lookAt: number
   busy: boolean
   /** Ends the wait for a direct acknowledgement. */
   acknowledged: (() => void) | undefined
+  /** Calls off the put that is under way: nobody waits for the item any more. */
+  callOff: (() => void) | undefined
 }
 
 /** The items for one device, in the order of their numbers. */
@@ -51,10 +56,33 @@ export function entryOf(item: OutboxItem): Entry {
     envelopeId: item.sealed === undefined ? undefined : toHex(item.sealed.envelopeId),
     receipts: item.receipts.length,
     nextAt: item.nextAt,
+    lookAt: item.nextAt,
     busy: false,
     acknowledged: undefined,
+    callOff: undefined,
   }
 }
+
+/** When the lane's next item that is not under way is due. */
+export function earliest(lane: Lane): number {
+  if (lane.unacknowledged >= DIRECT_WINDOW) return Infinity
+  let next = Infinity
+  for (const entry of lane.entries.values()) if (!entry.busy) next = Math.min(next, entry.nextAt)
+  return next
+}
+
+/** Everything in the lane is tried now, directly first; letters are looked for no earlier for that. */
+export function hurryLane(lane: Lane, now: number): void {
+  lane.directFrom = 0
+  for (const entry of lane.entries.values()) {
+    if (entry.busy || entry.nextAt <= now) continue
+    entry.lookAt = entry.nextAt
+    entry.nextAt = now
+  }
+}
+
+/** Whether holders have signed for its letter: then it is looked for, and put again only where too few have it. */
+export const isStored = (entry: Entry): boolean => entry.receipts >= W
 
 export class OutboxQueue {
   readonly #entries = new Map<number, Entry>()

@@ -13,10 +13,10 @@ import { encode, tryDecode } from '../../wire/codec.ts'
 import { DEVICES_MAX } from '../../wire/card.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
 import { sessionBookCodec } from '../../wire/session-state.ts'
-import type { BookEntry, SessionBook, SessionState } from '../../wire/session-state.ts'
+import type { BookEntry, Party, SessionBook, SessionState } from '../../wire/session-state.ts'
 import { verifyPrekeyCard } from '../../protocol/card-rules.ts'
 import { initialPrekeyIds } from '../../protocol/pqxdh.ts'
-import type { LocalDevice, PrekeySecrets, SessionContext } from '../../protocol/pqxdh.ts'
+import type { LocalDevice, SessionContext } from '../../protocol/pqxdh.ts'
 import { accept, describeSession, initiate } from '../../protocol/session.ts'
 import type { SessionSummary } from '../../protocol/session.ts'
 import {
@@ -32,6 +32,7 @@ import {
   isSuspended,
   needsSession,
   newBook,
+  sendingSession,
 } from '../../protocol/session-book.ts'
 import type { BookEncrypted } from '../../protocol/session-book.ts'
 import type { SessionLimits } from '../../protocol/session-limits.ts'
@@ -40,6 +41,8 @@ import type { StoreOp } from '../../store/database.ts'
 import type { Prekeys } from '../../store/prekeys.ts'
 import type { Sessions as SessionRecords } from '../../store/sessions.ts'
 import type { Follower } from '../events/journal.ts'
+import type { Bundles } from './bundles.ts'
+import { prekeySecrets, usedOps } from './own-prekeys.ts'
 
 const DAY_MS = 24 * 3_600_000
 /** A replayed set-up message is known for as long as the prekeys that it used can be, and two days for clocks. */
@@ -59,6 +62,12 @@ export interface SessionsComponents {
    * identity is not in question.
    */
   readonly allows: (accountId: Uint8Array, deviceId: Uint8Array, card?: PrekeyCard) => Promise<boolean>
+  /** Prekeys that were fetched for sessions to come. Without it each begins with the card that is known. */
+  readonly bundles?: Pick<Bundles, 'prepare' | 'use'>
+  /** A first message was opened: a prekey of ours was used. */
+  readonly onUse?: () => void
+  /** A first message names a one-time prekey that another one has used up. */
+  readonly onReuse?: (oneTimeId: number) => void
   readonly limits?: SessionLimits
 }
 
@@ -146,6 +155,35 @@ export class Sessions implements Follower {
     this.#books = new Map()
   }
 
+  /**
+   * Fetches a one-time prekey for the session that a message to this device begins with; `undefined` where it begins with none
+   * (there is a session, or a bundle). Resolves in 1.5 s at most, outside of any change, and never rejects.
+   */
+  prepare(
+    contact: { readonly accountId: Uint8Array },
+    device: Recipient,
+    options: { readonly again?: boolean } = {},
+  ): Promise<void> | undefined {
+    if (device.prekeys === undefined) return undefined
+    const { book } = bookExpire(this.#book(contact.accountId, device.deviceId), this.#c.clock.now())
+    if (options.again !== true && !needsSession(this.#own(book))) return undefined
+    return this.#c.bundles?.prepare(contact.accountId, device.deviceId)
+  }
+
+  /**
+   * Devices that have not shown themselves for a day in the session that we began with a one-time prekey: a holder may have given
+   * that to somebody else as well, and then they cannot read it (PK-06). {@link restart} with the last resort settles it.
+   */
+  hanging(): readonly Party[] {
+    const since = this.#c.clock.now() - DAY_MS
+    return [...this.#books.values()]
+      .filter((book) => {
+        const state = sendingSession(this.#own(book))
+        return state !== undefined && state.oneTime && state.initial.prefix !== undefined && state.createdAt <= since
+      })
+      .map(({ peer }) => peer)
+  }
+
   /** See `OutboxSessions.seal`. */
   async seal(
     contact: { readonly accountId: Uint8Array },
@@ -172,13 +210,18 @@ export class Sessions implements Follower {
   /**
    * Begins anew with a device whose envelopes cannot be read, or that cannot read ours (E2-40). What there was goes on
    * receiving: should the reason have been garbage that somebody made up, nothing is lost by it.
-   * `undefined` where a session that we began is still unanswered.
+   * `undefined` where a session that we began is still unanswered. `lastResort`: without a one-time prekey.
    */
-  restart(contact: { readonly accountId: Uint8Array }, device: Recipient): readonly StoreOp[] | undefined {
+  restart(
+    contact: { readonly accountId: Uint8Array },
+    device: Recipient,
+    options: { readonly lastResort?: boolean } = {},
+  ): readonly StoreOp[] | undefined {
     const ctx = this.#context()
     const newest = this.#book(contact.accountId, device.deviceId).entries[0]?.state
     if (newest !== undefined && isAwaited(newest, ctx.now)) return undefined
-    const book = this.#begin(ctx, this.#book(contact.accountId, device.deviceId), device)
+    const before = this.#book(contact.accountId, device.deviceId)
+    const book = this.#begin(ctx, before, device, options.lastResort)
     for (const { state } of book.entries.slice(0, 1)) this.#mending.add(toHex(state.id))
     return this.#move(book)
   }
@@ -249,7 +292,7 @@ export class Sessions implements Follower {
     const local = this.#c.local()
     const ids = initialPrekeyIds(this.#c.crypto, local, envelope)
     if (ids === undefined) throw new DecryptError('no-session')
-    const secrets = await this.#secrets(ids.signedPrekeyId, ids.kemPrekeyId, ids.oneTimeId)
+    const { secrets, oneTime } = await prekeySecrets(this.#c, ids, envelope)
     const accepted = accept(ctx, local, secrets, envelope, (card) => this.#verify(card, LATE_CARD_S))
     if (await this.#c.store.sessions.seenInitials.has(accepted.replayId)) throw new DecryptError('duplicate')
     const peer = accepted.state.peer
@@ -261,29 +304,18 @@ export class Sessions implements Follower {
       ...this.#move(book, ...accepted.consumed, ...consumed),
       ...this.#c.store.sessions.seenInitials.put(accepted.replayId, ctx.now + SEEN_INITIAL_MS),
       // Only now, with the batch that commits what it decrypted, is the one-time pair spent (E2-05).
-      ...(accepted.oneTimeId === undefined ? [] : this.#c.store.prekeys.oneTime.delete(accepted.oneTimeId)),
+      ...(await usedOps(this.#c.store.prekeys, ids.kemPrekeyId, oneTime, ctx.now)),
     ]
+    this.#c.onUse?.()
     const replaced = before.entries.some(({ state }) => state.received > 0)
     return { ...peer, content: accepted.plaintext, ops, prekeys: accepted.peer, replaced }
   }
 
-  async #secrets(signedId: number, kemId: number, oneTimeId: number | undefined): Promise<PrekeySecrets> {
-    const { prekeys } = this.#c.store
-    const signed = await prekeys.signed.get(signedId)
-    if (signed === undefined) throw new DecryptError('stale')
-    const kem = await prekeys.kem.get(kemId)
-    const oneTime = oneTimeId === undefined ? undefined : await prekeys.oneTime.get(oneTimeId)
-    if (oneTimeId !== undefined && oneTime === undefined) throw new DecryptError('stale')
-    return {
-      signedPrekey: signed.secret,
-      kemPrekeySeed: kem?.seed,
-      oneTime: oneTime && { secret: oneTime.secret, kemSeed: oneTime.kemSeed },
-    }
-  }
-
-  #begin(ctx: SessionContext, book: SessionBook, device: Recipient): SessionBook {
+  #begin(ctx: SessionContext, book: SessionBook, device: Recipient, lastResort = false): SessionBook {
     if (device.prekeys === undefined) throw new NotFoundError('the device has no prekeys yet')
-    const { state } = initiate(ctx, this.#c.local(), { card: device.prekeys }, ({ card }) => this.#verify(card))
+    const taken = lastResort ? undefined : this.#c.bundles?.use(device.prekeys)
+    const bundle = { card: taken?.card ?? device.prekeys, oneTime: taken?.oneTime?.prekey }
+    const { state } = initiate(ctx, this.#c.local(), bundle, ({ card }) => this.#verify(card))
     const added = bookAdd(book, state)
     this.#spent.push(...added.consumed)
     return added.book

@@ -10,7 +10,7 @@ import type { CryptoProvider } from '../../crypto/provider.ts'
 import type { Letter } from '../../wire/letter.ts'
 import { LETTER_KIND } from '../../wire/letter.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
-import { HOUR_MS } from '../../protocol/mailbox-rules.ts'
+import { HOUR_MS, nameOfLetter } from '../../protocol/mailbox-rules.ts'
 import { STAMP_NONCE_BYTES, stampChallenge, stampEffort, stampPrice } from '../../protocol/stamp.ts'
 import type { StampSolver } from '../ports.ts'
 
@@ -55,7 +55,8 @@ export class LetterStamps {
     const stamp = { bits, nonce: new Uint8Array(STAMP_NONCE_BYTES) }
     const bare = { ...letter, kind: LETTER_KIND.stamp, lane: new Uint8Array(16), stamp }
     if (bits === 0) return bare
-    const nonce = await this.#solver.solve(stampChallenge(this.#crypto, bare), bits, signal)
+    const challenge = stampChallenge(this.#crypto, nameOfLetter(this.#crypto, bare))
+    const nonce = await this.#solver.solve(challenge, bits, signal)
     return { ...bare, stamp: { bits, nonce } }
   }
 }

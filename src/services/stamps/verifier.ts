@@ -2,8 +2,9 @@
 import type { Clock } from '../../lib/clock.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
-import type { Letter } from '../../wire/letter.ts'
+import type { LetterName } from '../../protocol/mailbox-rules.ts'
 import { stampChallenge, stampEffort } from '../../protocol/stamp.ts'
+import type { StampWork } from '../ports.ts'
 
 export const STAMP_CHECKS_PER_SECOND = 50
 export const STAMP_CHECKS_WAITING_MAX = 32
@@ -22,11 +23,17 @@ export class StampVerifier {
   }
 
   /** Whether the letter's stamp has the bits that it claims; `busy` where too many wait. One check at a time. */
-  async verify(letter: Letter): Promise<Verdict> {
-    if (letter.stamp.bits === 0) return 'good'
+  async verify(name: LetterName): Promise<Verdict> {
+    const { bits, nonce } = name.header.stamp
+    return this.verifyWork({ challenge: stampChallenge(this.#crypto, name), bits, nonce })
+  }
+
+  /** The same of a stamp over anything else. */
+  async verifyWork(work: StampWork): Promise<Verdict> {
+    if (work.bits === 0) return 'good'
     if (this.#waiting >= STAMP_CHECKS_WAITING_MAX || !this.#limiter.take('')) return 'busy'
     this.#waiting++
-    const mine = this.#tail.then(() => this.#check(letter))
+    const mine = this.#tail.then(() => this.#check(work))
     this.#tail = mine.catch(() => {})
     try {
       return await mine
@@ -35,8 +42,7 @@ export class StampVerifier {
     }
   }
 
-  async #check(letter: Letter): Promise<Verdict> {
-    const effort = await stampEffort(this.#crypto, stampChallenge(this.#crypto, letter), letter.stamp.nonce)
-    return effort >= letter.stamp.bits ? 'good' : 'bad'
+  async #check({ challenge, bits, nonce }: StampWork): Promise<Verdict> {
+    return (await stampEffort(this.#crypto, challenge, nonce)) >= bits ? 'good' : 'bad'
   }
 }

@@ -236,9 +236,36 @@ export function fakeApplication(): Fake {
       }
       return { marked }
     },
+    async takeBack(id) {
+      fake.calls.push(`takeBack ${id}`)
+      const entry = message(id)
+      if (entry.status === 'delivered') throw new ConflictError('the message has been delivered')
+      const taken = { ...entry, status: 'taken-back' as const }
+      fake.messageList[fake.messageList.indexOf(entry)] = taken
+      return taken
+    },
     async why(id) {
       const { status } = message(id)
       return { id, status, devices: [], summary: 'it waits for a holder' }
+    },
+    async prekeys() {
+      need()
+      const slice = { holder: '12D3KooWHolder', left: 20, placed: true }
+      const times = { createdAt: AT, lastRotatedAt: AT }
+      return {
+        number: 2,
+        total: 100,
+        target: 100,
+        slices: Array.from({ length: 5 }, () => slice),
+        ...times,
+        used: 3,
+        lastResortUses: 1,
+      }
+    },
+    async mailbox() {
+      need()
+      const holders = [{ peerId: '12D3KooWHolder', waiting: 2 }]
+      return { waiting: 2, unread: 3, lastSweepAt: AT, complete: true, answers: 15, holders }
     },
     async peers() {
       return [

@@ -4,6 +4,7 @@ import { readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ROUTES } from '../../../src/api/app.ts'
+import type { MessageView } from '../../../src/api/application.ts'
 import { readToken } from '../../../src/api/files.ts'
 import { DEFAULT_API_LIMITS } from '../../../src/api/limits.ts'
 import { ApiServer } from '../../../src/api/server.ts'
@@ -77,6 +78,21 @@ test('AP-03 a message is taken with 202, id and status', async (t) => {
   assert.equal(shown.body['text'], 'hello')
   const why = await ask(`${V1}/messages/${String(answer.body['id'])}/why`)
   assert.equal(why.body['summary'], 'it waits for a holder')
+})
+
+test('MB-47 a message is taken back with DELETE; unknown is 404, too late is 409', async (t) => {
+  const { ask, application } = await serve(t)
+  const sent = await ask(`${V1}/messages`, { body: { to: BOB, text: 'hello' } })
+  const path = `${V1}/messages/${String(sent.body['id'])}`
+  const taken = await ask(path, { method: 'DELETE' })
+  assert.deepEqual([taken.status, taken.body['status']], [200, 'taken-back'])
+  assert.equal((await ask(path)).body['status'], 'taken-back')
+  assert.equal((await ask(`${V1}/messages/${hexId(99)}`, { method: 'DELETE' })).status, 404)
+  const late = await ask(`${V1}/messages`, { body: { to: BOB, text: 'gone' } })
+  const at = application.messageList.findIndex(({ id }) => id === late.body['id'])
+  application.messageList[at] = { ...(application.messageList[at] as MessageView), status: 'delivered' }
+  const refused = await ask(`${V1}/messages/${String(late.body['id'])}`, { method: 'DELETE' })
+  assert.deepEqual([refused.status, refused.body['code']], [409, 'conflict'])
 })
 
 test('AP-03 one Idempotency-Key makes one message, and never stands for another one', async (t) => {
@@ -188,7 +204,7 @@ test('AP-10 foreign Host and Origin are 403 on loopback, before the token is loo
   assert.equal((await ask(`${V1}/status`, { headers: { origin: 'http://localhost' }, overSocket: true })).status, 403)
 })
 
-test('AP-11 every route without token is 401, on the unix socket too; only /healthz is open', async (t) => {
+test('TE-08 AP-11 every route without token is 401, on the unix socket too; only /healthz is open', async (t) => {
   const { ask, application } = await serve(t)
   assert.ok(ROUTES.length >= 27, `${ROUTES.length} routes`)
   for (const overSocket of [false, true]) {

@@ -120,7 +120,9 @@ test('without a daemon every client verb exits with 6 and says how to start one'
     'tail --events',
     `msg why ${hexId(1)}`,
     `msg show ${hexId(1)}`,
+    `msg take-back ${hexId(1)}`,
     `key get ${BOB}`,
+    'prekey status',
     'token rotate',
     'wait --for=ready --timeout 0.2',
   ]
@@ -192,6 +194,7 @@ test('--json prints one object with a schema version, before or after the verb',
     ['read bob', ['items', 'next']],
     ['peers', ['items']],
     [`key get ${BOB}`, ['accountId', 'suite', 'number', 'expiresAt', 'devices', 'sizes', 'successor']],
+    ['prekey status', ['number', 'total', 'target', 'slices', 'createdAt', 'lastRotatedAt', 'used', 'lastResortUses']],
     ['wait --for=ready', ['for', 'accountId', 'peers']],
     ['version', ['version', 'node']],
     ['lock', ['locked']],
@@ -201,6 +204,28 @@ test('--json prints one object with a schema version, before or after the verb',
     assert.equal(code, 0, `${line}: ${err}`)
     assert.deepEqual(Object.keys(json), ['schemaVersion', ...keys], line)
   }
+})
+
+test('PK-01 PK-16 prekey status says how many are left, in how many slices, and since when', async (t) => {
+  const { home } = await start(t)
+  const { out, code } = await sotto(home, ['prekey', 'status'])
+  assert.equal(code, 0)
+  assert.match(out, /100 of 100 left/)
+  assert.equal(out.match(/12D3KooWHolder/g)?.length, 5)
+  assert.match(out, /3, and 1 without one/)
+})
+
+test('MB-05 mailbox status says what waits, where, and whether the last look was complete', async (t) => {
+  const { home, application } = await start(t)
+  const { out, code } = await sotto(home, ['mailbox', 'status'])
+  assert.equal(code, 0)
+  assert.match(out, /waiting: +2 at holders/)
+  assert.match(out, /unread: +3/)
+  assert.match(out, /15 answers/)
+  assert.match(out, /2 +12D3KooWHolder/)
+  const view = await application.mailbox()
+  application.mailbox = async () => ({ ...view, lastSweepAt: null, complete: false, answers: 0, holders: [] })
+  assert.match((await sotto(home, ['mailbox', 'status'])).out, /never, 0 answers/)
 })
 
 test('a contact is named by account id, petname or a unique beginning of either', () => {

@@ -35,9 +35,10 @@ const LETTER = {
   stamp: { bits: 4, nonce: new Uint8Array(16) },
   ciphertext: new Uint8Array(65_536),
 } as const
+const DEPOSIT = { letter: LETTER, proof: { kind: 2, body: { reserved: 0 } } } as const
 const LARGE: HolderResponse = {
   status: HOLDER_STATUS.ok,
-  answer: { kind: ANSWER_KIND.letters, body: { letters: [LETTER, LETTER, LETTER] } },
+  answer: { kind: ANSWER_KIND.letters, body: { letters: [DEPOSIT, DEPOSIT, DEPOSIT] } },
   closer: [],
 }
 const ANSWER_BYTES = encode(holderServerFrameCodec, { kind: 2, body: { id: 1, response: LARGE } }).length
@@ -86,6 +87,7 @@ function newServer(answersBytesMax: number, onCall: () => void): HolderServer {
     rng: seededRng(2),
     log: silentLogger,
     answersBytesMax,
+    puzzle: new Uint8Array(16),
     handler: async () => {
       onCall()
       return LARGE

@@ -14,6 +14,7 @@ import type { HolderLink } from '../../../src/net/ports.ts'
 import { PeerRouting } from '../../../src/net/routing.ts'
 import { HOLDER_VERB } from '../../../src/wire/holder.ts'
 import type { PeerRecord } from '../../../src/wire/peer.ts'
+import { until } from './hosts.ts'
 
 const SEED = 20_261_121
 const ADDRESS = ['/ip4/8.8.8.8/tcp/1']
@@ -34,6 +35,7 @@ class Net {
   readonly all: string[]
   readonly dead = new Set<string>()
   readonly known = new Map<string, string[]>()
+  readonly evicted: string[] = []
   asked = 0
 
   constructor(all: string[]) {
@@ -81,6 +83,7 @@ class Net {
       clock: systemClock,
       log: silentLogger,
       link,
+      onEvicted: (id: string) => void this.evicted.push(id),
     }
     return { routing: new PeerRouting(deps), table }
   }
@@ -187,7 +190,12 @@ test('the table believes no stranger: named peers are candidates, live ones keep
   const clock = new VirtualClock()
   const table = new LiveTable(selfId, positionOf, clock)
   const deps = { selfId, selfAddresses: () => [], table, positionOf, clock, log: silentLogger }
-  const routing = new PeerRouting({ ...deps, profile: MAIN, link: async () => Promise.reject(new NetworkError('no')) })
+  const routing = new PeerRouting({
+    ...deps,
+    profile: MAIN,
+    link: async () => Promise.reject(new NetworkError('no')),
+    onEvicted() {},
+  })
   table.seen(a, ADDRESS, true)
   routing.learn(a, [
     { id: a, addresses: ['/ip4/1.1.1.1/tcp/1'] },
@@ -224,6 +232,75 @@ test('a live peer that fails is benched, tried again once, and then forgotten', 
   table.seen(a, ADDRESS, true)
   table.remove(a)
   assert.equal(table.record(a), undefined)
+})
+
+test('F22 a dead peer is not brought back by those who name it, each time for longer; who shows itself is in at once', async () => {
+  const [selfId = '', a = ''] = await ids(2)
+  const clock = new VirtualClock()
+  const table = new LiveTable(selfId, positionOf, clock)
+  const record = { id: a, addresses: ADDRESS }
+  const believed = async (afterMs: number): Promise<boolean> => {
+    await clock.advance(afterMs)
+    table.learn(record)
+    return table.record(a) !== undefined
+  }
+  table.seen(a, ADDRESS, true)
+  assert.equal(table.evict(a), true)
+  assert.equal(table.evict(a), false, 'one failure, noticed twice')
+  await clock.advance(20_000)
+  table.evict(a) // the one more try
+  for (const forMs of [40_000, 80_000, 160_000, 320_000, 600_000, 600_000]) {
+    assert.equal(await believed(forMs - 1), false, `${forMs} ms`)
+    assert.equal(await believed(1), true)
+    table.evict(a)
+  }
+  table.seen(a, [], true)
+  assert.ok(table.isLive(a))
+  table.seen(a, ADDRESS, true)
+  table.evict(a)
+  assert.equal(await believed(20_000), true, 'forgiven')
+})
+
+test('MB-20 who is refused is nothing, whatever it and others say', async () => {
+  const [selfId = '', a = ''] = await ids(2)
+  const clock = new VirtualClock()
+  const table = new LiveTable(selfId, positionOf, clock)
+  const record = { id: a, addresses: ADDRESS }
+  table.introduce(record)
+  assert.equal(table.isLive(a), false)
+  assert.deepEqual(names(table.nearestCandidates(table.selfPosition, 5).map((contact) => contact.record)), [a])
+  table.refuse(a)
+  table.seen(a, ADDRESS, true)
+  table.introduce(record)
+  table.learn(record)
+  assert.equal(table.record(a), undefined)
+  await clock.advance(600_001)
+  table.seen(a, ADDRESS, true)
+  assert.ok(table.isLive(a), 'after ten minutes it is looked at again')
+})
+
+test('find: who is silent is waited for a second, is not in the result, and is judged when its time is over', async () => {
+  const net = new Net(await ids(40))
+  const { routing, table } = net.routing(net.all[0] ?? assert.fail())
+  for (const id of net.all.slice(1)) table.seen(id, ADDRESS, true)
+  const target = new Uint8Array(32)
+  const frozen = new Set(sorted(net.all.slice(1), target).slice(0, 3))
+  const link = net.link.bind(net)
+  net.link = async (peer) => {
+    if (!frozen.has(peer.id)) return link(peer)
+    await new Promise((resolve) => setTimeout(resolve, 1_600))
+    throw new NetworkError('it said nothing')
+  }
+  const found = names(await routing.closest(target, 8, soon()))
+  assert.deepEqual(
+    found,
+    sorted(net.all.slice(1), target)
+      .filter((id) => !frozen.has(id))
+      .slice(0, 8),
+  )
+  assert.deepEqual(net.evicted, [], 'not yet')
+  await until(() => net.evicted.length === frozen.size)
+  assert.deepEqual(new Set(net.evicted), frozen)
 })
 
 test('the table is bounded against floods of names', async () => {

@@ -207,6 +207,43 @@ test('the keeper connects neighbours again, searches when nudged, and stops', as
   await keeper.stop()
 })
 
+test('fewer neighbours than there should be are looked after sooner; protection is renewed in time or on a change', async () => {
+  const clock = new VirtualClock()
+  let near = [{ id: ID, addresses: [] as string[] }]
+  const rounds: number[] = []
+  const protections: (readonly string[])[] = []
+  const keeper = new Keeper({
+    clock,
+    rng: seededRng(2),
+    log: silentLogger,
+    near: () => near,
+    searchDue: () => false,
+    search: async () => {},
+    isConnected: () => true,
+    connect: async () => {},
+    protect: async (peerIds) => void protections.push(peerIds),
+    onRound: async () => void rounds.push(clock.now()),
+  })
+  const start = clock.now()
+  const within = (fromMs: number, toMs: number): number =>
+    rounds.filter((at) => at - start >= fromMs && at - start < toMs).length
+  keeper.start()
+  await pass(clock, 120_000)
+  assert.ok(
+    within(0, 60_000) >= 4 && within(60_000, 120_000) <= 3,
+    `rounds after ${rounds.map((at) => at - start).join(', ')} ms`,
+  )
+  assert.ok(protections.length >= 2 && protections.length <= 3, `${protections.length} times`)
+  near = [...near, { id: OTHER, addresses: [] }]
+  keeper.nudge()
+  await pass(clock, 1_500)
+  assert.deepEqual(protections.at(-1), [ID, OTHER])
+  const before = rounds.length
+  await pass(clock, 20_000)
+  assert.ok(rounds.length >= before + 2, 'soon again after a change')
+  await keeper.stop()
+})
+
 test('the peer cache survives a restart, is bounded, and a damaged one is ignored', async (t) => {
   const file = join(await tempDir(t), 'peers')
   const cache = new PeerCache(file, silentLogger)

@@ -42,6 +42,9 @@ import {
   receiptHolds,
   signPolicy,
   wellFormed,
+  idOfName,
+  nameOfLetter,
+  policyTakesPuts,
 } from '../../../src/protocol/mailbox-rules.ts'
 import type { LetterState } from '../../../src/protocol/mailbox-rules.ts'
 import { encode } from '../../../src/wire/codec.ts'
@@ -50,6 +53,7 @@ import type { Letter } from '../../../src/wire/letter.ts'
 import { cardOf, flipped, idOf, NOW_S, prekeysOf } from './card-fixtures.ts'
 
 const WEEK = { epochMs: 7 * DAY_MS }
+const HEADER_BYTES = 104
 const rng = seededRng(11)
 const NOW = 1_800_000_000_000
 
@@ -79,8 +83,18 @@ async function policyOf(seed: Uint8Array, epoch: number, lanes: readonly Uint8Ar
   })
 }
 
-test('a letter is named by the SHA-256 of its encoding', () => {
-  assert.deepEqual(letterId(crypto, letter()), nobleProvider.sha256(encode(letterCodec, letter())))
+test('a letter is named by its header and the SHA-256 of its ciphertext, whichever of the two changes', () => {
+  const encoded = encode(letterCodec, letter())
+  const header = encoded.slice(0, HEADER_BYTES)
+  const digest = nobleProvider.sha256(new Uint8Array(2_048).fill(4))
+  assert.deepEqual(letterId(crypto, letter()), nobleProvider.sha256(utf8('sotto letter v1'), header, digest))
+  assert.deepEqual(letterId(crypto, letter()), idOfName(crypto, nameOfLetter(crypto, letter())))
+  const others = [
+    letter({ expiry: 1 }),
+    letter({ lane: new Uint8Array(16) }),
+    letter({ ciphertext: new Uint8Array(2_048) }),
+  ]
+  for (const other of others) assert.notDeepEqual(letterId(crypto, other), letterId(crypto, letter()))
 })
 
 test('MB-10 MB-24 only the exact size classes are well formed', () => {
@@ -205,6 +219,24 @@ test('policies are published for the last epoch, this one and five more', () => 
   )
 })
 
+test('MB-16 a policy is in force for as long as a letter may lie in its mailbox, and lets nobody write after the overlap', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 40 * DAY_MS, max: 2 ** 42 }),
+      fc.constantFrom(7 * DAY_MS, 3_600_000),
+      (now, epochMs) => {
+        const profile = { epochMs }
+        const epoch = epochOf(now, profile)
+        const expiry = policyExpiryHour(epoch, profile)
+        const last = (epoch + 1) * epochMs + overlapMs(profile)
+        assert.ok(policyTakesPuts(expiry, now, profile) && policyTakesPuts(expiry, last, profile))
+        assert.ok(!policyTakesPuts(expiry, last + 2 * HOUR_MS, profile))
+        assert.ok(expiry >= expiryHour(last, letterLifeMs(profile)))
+      },
+    ),
+  )
+})
+
 test('a policy has 256 lanes, always, in the order of their bytes', async () => {
   const seed = new Uint8Array(32).fill(9)
   const lanes = [1, 2, 3].map((n) => laneOf(crypto, new Uint8Array(32).fill(n), 5))
@@ -217,7 +249,7 @@ test('a policy has 256 lanes, always, in the order of their bytes', async () => 
   assert.deepEqual(policyAddress(crypto, policy), epochKey(crypto, seed, 5).address)
 })
 
-test('a policy holds by the mailbox key alone, and lives at most 70 days', async () => {
+test('a policy holds by the mailbox key alone, and lives at most 75 days', async () => {
   const epoch = epochOf(NOW, WEEK)
   const policy = await policyOf(new Uint8Array(32).fill(9), epoch, [])
   assert.ok(policySignatureHolds(crypto, policy))

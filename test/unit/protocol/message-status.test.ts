@@ -3,13 +3,14 @@ import { test } from 'node:test'
 import { advance } from '../../../src/protocol/message-status.ts'
 import type { MessageStatus } from '../../../src/protocol/message-status.ts'
 
-const ALL: readonly MessageStatus[] = ['queued', 'stored', 'delivered', 'read', 'expired', 'failed']
+const ALL: readonly MessageStatus[] = ['queued', 'stored', 'delivered', 'read', 'expired', 'failed', 'taken-back']
 /** How far a status is on: what was proved never becomes less. */
 const RANK: Readonly<Record<MessageStatus, number>> = {
   queued: 0,
   stored: 1,
   expired: 2,
   failed: 2,
+  'taken-back': 2,
   delivered: 3,
   read: 4,
 }
@@ -24,15 +25,19 @@ test('LS-05 exactly the steps forward are taken', () => {
     'queued read',
     'queued expired',
     'queued failed',
+    'queued taken-back',
     'stored delivered',
     'stored read',
     'stored expired',
     'stored failed',
+    'stored taken-back',
     'delivered read',
     'expired delivered',
     'expired read',
     'failed delivered',
     'failed read',
+    'taken-back delivered',
+    'taken-back read',
   ])
 })
 

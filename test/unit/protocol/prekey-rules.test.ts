@@ -4,7 +4,7 @@ import { nativeProvider } from '../../../src/crypto/native.ts'
 import { nobleProvider } from '../../../src/crypto/noble.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import {
-  newOneTimePrekeys,
+  newOneTimePrekey,
   PREKEY_CARD_LIFE_S,
   PREKEY_RETENTION_MS,
   PREKEY_ROTATION_MS,
@@ -15,7 +15,8 @@ import { LETTER_LIFE_MAX_MS } from '../../../src/protocol/mailbox-rules.ts'
 
 for (const crypto of [nativeProvider, nobleProvider]) {
   test(`PK-07 one-time pairs are whole, one for each id, and no two alike (${crypto.name})`, () => {
-    const pairs = newOneTimePrekeys(crypto, seededRng(7), [5, 6, 9])
+    const rng = seededRng(7)
+    const pairs = [5, 6, 9].map((id) => newOneTimePrekey(crypto, rng, id))
     assert.deepEqual(
       pairs.map(({ id }) => id),
       [5, 6, 9],

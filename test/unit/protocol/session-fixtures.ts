@@ -8,7 +8,7 @@ import type { DecryptReason } from '../../../src/lib/errors.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import { accountId } from '../../../src/protocol/account-id.ts'
 import { signDeviceCertificate, signPrekeyCard, verifyPrekeyCard } from '../../../src/protocol/card-rules.ts'
-import { newOneTimePrekeys } from '../../../src/protocol/prekey-rules.ts'
+import { newOneTimePrekey } from '../../../src/protocol/prekey-rules.ts'
 import type { LocalDevice, PrekeySecrets, SessionContext } from '../../../src/protocol/pqxdh.ts'
 import { accept, decryptSession, encryptSession, initiate } from '../../../src/protocol/session.ts'
 import type { Decrypted, Encrypted } from '../../../src/protocol/session.ts'
@@ -41,7 +41,7 @@ export async function makeDevice(seed: number): Promise<TestDevice> {
   const hybrid = (): HybridSeeds => ({ ed25519: rng.bytes(32), mldsa65: rng.bytes(32) })
   const [account, signing] = [hybrid(), hybrid()]
   const [identitySecret, signedPrekey, kemPrekeySeed] = [rng.bytes(32), rng.bytes(32), rng.bytes(64)]
-  const [pair] = newOneTimePrekeys(crypto, rng, [77])
+  const pair = newOneTimePrekey(crypto, rng, 77)
   if (pair === undefined) throw new Error('no pair')
   const accountKey = hybridPublicKeys(crypto, account)
   const dates = { issuedAt: NOW_S - 60, expiresAt: NOW_S + 7 * 86_400 }

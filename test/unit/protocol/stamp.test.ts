@@ -5,7 +5,7 @@ import { nobleProvider } from '../../../src/crypto/noble.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { leadingZeroBits, stampChallenge, stampEffort, stampPrice } from '../../../src/protocol/stamp.ts'
-import { HOUR_MS, wellFormed } from '../../../src/protocol/mailbox-rules.ts'
+import { HOUR_MS, nameOfLetter, wellFormed } from '../../../src/protocol/mailbox-rules.ts'
 import { LetterStamps, stampSolver } from '../../../src/services/stamps/solver.ts'
 import {
   STAMP_CHECKS_PER_SECOND,
@@ -33,6 +33,7 @@ function letter(changes: Partial<Letter> = {}): Letter {
     ...changes,
   }
 }
+const named = (of: Letter) => nameOfLetter(crypto, of)
 const stamps = new LetterStamps(crypto, stampSolver(crypto, rng), clock)
 
 test('leading zero bits are counted over byte borders', () => {
@@ -56,15 +57,15 @@ test('a solved stamp is good, and for nothing but its letter', async () => {
   assert.equal(stamped.kind, 2)
   assert.equal(stamped.stamp.bits, 4)
   assert.ok(wellFormed(stamped))
-  const effort = await stampEffort(crypto, stampChallenge(crypto, stamped), stamped.stamp.nonce)
+  const effort = await stampEffort(crypto, stampChallenge(crypto, named(stamped)), stamped.stamp.nonce)
   assert.ok(effort >= 4)
   assert.deepEqual(
-    await crypto.argon2id(stamped.stamp.nonce, stampChallenge(crypto, stamped), {
+    await crypto.argon2id(stamped.stamp.nonce, stampChallenge(crypto, named(stamped)), {
       memoryKiB: 64,
       passes: 1,
       length: 32,
     }),
-    await nobleProvider.argon2id(stamped.stamp.nonce, stampChallenge(crypto, stamped), {
+    await nobleProvider.argon2id(stamped.stamp.nonce, stampChallenge(crypto, named(stamped)), {
       memoryKiB: 64,
       passes: 1,
       length: 32,
@@ -77,15 +78,15 @@ test('a solved stamp is good, and for nothing but its letter', async () => {
     { ciphertext: rng.bytes(2_048) },
     { stamp: { ...stamped.stamp, bits: 5 } },
   ]
-  const before = stampChallenge(crypto, stamped)
-  for (const change of changes) assert.notDeepEqual(stampChallenge(crypto, { ...stamped, ...change }), before)
+  const before = stampChallenge(crypto, named(stamped))
+  for (const change of changes) assert.notDeepEqual(stampChallenge(crypto, named({ ...stamped, ...change })), before)
 })
 
 test('a stamp that claims more than it has is bad', async () => {
   const verifier = new StampVerifier(crypto, clock)
   const stamped = await stamps.stamp(letter(), 3, never)
-  assert.equal(await verifier.verify(stamped), 'good')
-  assert.equal(await verifier.verify({ ...stamped, stamp: { ...stamped.stamp, bits: 30 } }), 'bad')
+  assert.equal(await verifier.verify(named(stamped)), 'good')
+  assert.equal(await verifier.verify(named({ ...stamped, stamp: { ...stamped.stamp, bits: 30 } })), 'bad')
 })
 
 test('solving stops when it is called off', async () => {
@@ -99,7 +100,7 @@ test('a holder looks at 50 stamps a second and lets 32 wait', async () => {
   const slow = { ...crypto, argon2id: async () => new Uint8Array(32) }
   const clock = new VirtualClock()
   const verifier = new StampVerifier(slow, clock)
-  const claim = letter({ kind: 2, lane: new Uint8Array(16), stamp: { bits: 8, nonce: new Uint8Array(16) } })
+  const claim = named(letter({ kind: 2, lane: new Uint8Array(16), stamp: { bits: 8, nonce: new Uint8Array(16) } }))
   const verdicts = await Promise.all(Array.from({ length: STAMP_CHECKS_WAITING_MAX + 5 }, () => verifier.verify(claim)))
   assert.equal(verdicts.filter((verdict) => verdict === 'busy').length, 5)
   for (let i = STAMP_CHECKS_WAITING_MAX; i < STAMP_CHECKS_PER_SECOND; i++)

@@ -4,11 +4,9 @@ import { rm } from 'node:fs/promises'
 import { test } from 'node:test'
 import { toHex } from '../../../src/lib/bytes.ts'
 import {
-  commitmentOf,
   epochKey,
   epochOf,
   laneOf,
-  letterId,
   ownerProof,
   policyExpiryHour,
   signPolicy,
@@ -20,7 +18,7 @@ import type { LetterVerdict } from '../../../src/services/mailbox/collect.ts'
 import { HOLDER_STATUS, HOLDER_VERB } from '../../../src/wire/holder.ts'
 import { LetterStamps, stampSolver } from '../../../src/services/stamps/solver.ts'
 import type { HolderRequest, HolderResponse } from '../../../src/wire/holder.ts'
-import type { Letter } from '../../../src/wire/letter.ts'
+import type { Deposit, Letter, Tombstone } from '../../../src/wire/letter.ts'
 import { crypto, DAY_MS, directLink, makeLetter, MemoryLink, never, PROFILE, Swarm } from './swarm.ts'
 import type { HolderNode, Lie, MadeLetter } from './swarm.ts'
 
@@ -52,10 +50,8 @@ async function victim(verdict: (letter: Letter) => LetterVerdict = () => ({ kind
     return made
   }
   /** A letter that nobody sent. */
-  const madeUp = (): Letter => ({
-    ...makeLetter(swarm, seed, laneSeed).letter,
-    commitment: commitmentOf(crypto, swarm.rng.bytes(16)),
-  })
+  const liarsLane = swarm.rng.bytes(32)
+  const madeUp = (): MadeLetter => makeLetter(swarm, seed, liarsLane)
   return { swarm, bob, seed, laneSeed, address, liar, send, read, counts, madeUp }
 }
 
@@ -66,29 +62,29 @@ function listing(swarm: Swarm, ids: readonly Uint8Array[], more: 0 | 1): HolderR
   return { status: HOLDER_STATUS.ok, answer: { kind: 3, body }, closer: [] }
 }
 
-const letters = (given: readonly Letter[]): HolderResponse => ({
+const letters = (given: readonly Deposit[]): HolderResponse => ({
   status: HOLDER_STATUS.ok,
   answer: { kind: 4, body: { letters: given } },
   closer: [],
 })
 
 /** Lists letters of its own making and gives as many of those asked for as `give` says; counts the questions. */
-function inventor(swarm: Swarm, address: Uint8Array, invented: readonly Letter[], give: number) {
-  const byId = new Map(invented.map((letter) => [toHex(letterId(crypto, letter)), letter]))
-  const ids = invented.map((letter) => letterId(crypto, letter))
+function inventor(swarm: Swarm, address: Uint8Array, invented: readonly MadeLetter[], give: number) {
+  const byId = new Map(invented.map((made) => [toHex(made.id), made]))
+  const ids = invented.map(({ id }) => id)
   const asked = { gets: 0 }
   const lie: Lie = async (_caller, request, honest) => {
     if (request.kind === HOLDER_VERB.list && toHex(request.body.address) === toHex(address))
       return listing(swarm, ids, 0)
     if (request.kind !== HOLDER_VERB.get || toHex(request.body.address) !== toHex(address)) return honest()
     asked.gets++
-    const found = request.body.ids.map((id) => byId.get(toHex(id))).filter((letter) => letter !== undefined)
+    const found = request.body.ids.map((id) => byId.get(toHex(id))).filter((made) => made !== undefined)
     return letters(found.slice(0, give))
   }
   return { lie, asked }
 }
 
-test('MB-20 a holder that lists thousands of letters that it does not have hides none of the others', async () => {
+test('TE-08 MB-20 a holder that lists thousands of letters that it does not have hides none of the others', async () => {
   const { swarm, bob, address, liar, send, read } = await victim()
   await using _ = swarm
   liar.lie = async (_caller, request, honest) => {
@@ -125,10 +121,10 @@ test('I7 of the letters that a holder makes up only so many are looked at, howev
 })
 
 test('I7 pushes of made-up letters are bounded too, and a genuine one still comes', async () => {
-  const { swarm, bob, address, liar, send, read, counts, madeUp } = await victim()
+  const { swarm, bob, liar, send, read, counts, madeUp } = await victim()
   await using _ = swarm
   await bob.start()
-  for (let i = 0; i < 1_000; i++) swarm.pushTo('bob', liar.peerId, address, madeUp())
+  for (let i = 0; i < 1_000; i++) swarm.pushTo('bob', liar.peerId, madeUp())
   const made = await send()
   for (let i = 0; i < 200 && read.length === 0; i++) {
     await swarm.clock.advance(100)
@@ -138,11 +134,51 @@ test('I7 pushes of made-up letters are bounded too, and a genuine one still come
   assert.ok(counts.others <= 600, `${counts.others} letters`)
 })
 
+test('I7 MB-20 a letter whose lane did not sign it is as good as not given, in answers and in pushes', async () => {
+  const { swarm, bob, address, liar, send, read, counts, madeUp, seed, laneSeed } = await victim()
+  await using _ = swarm
+  const invented = Array.from({ length: 64 }, () => makeLetter(swarm, seed, laneSeed))
+  const forged = invented.map((each) => ({ ...each, proof: madeUp().proof }))
+  const { lie, asked } = inventor(swarm, address, forged, 64)
+  liar.lie = lie
+  const made = await send()
+  await bob.start()
+  for (const each of forged) swarm.pushTo('bob', liar.peerId, each)
+  for (let i = 0; i < 200 && read.length === 0; i++) {
+    await swarm.clock.advance(100)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  await bob.reader.sweep()
+  assert.deepEqual(read, [toHex(made.id)])
+  assert.equal(counts.others, 0)
+  assert.ok(asked.gets > 0)
+})
+
+test('I2 MB-16 a holder that comes back after its letters were long deleted hears of it with the next sweep', async () => {
+  const { swarm, bob, liar, send, read } = await victim()
+  await using _ = swarm
+  const made = await send()
+  await bob.tombstones.start()
+  assert.equal(await liar.held.stateOf(made.id), 'known')
+  liar.down()
+  await bob.reader.sweep()
+  await bob.tombstones.idle()
+  await swarm.clock.advance(4 * DAY_MS)
+  await bob.tombstones.idle()
+  assert.equal(bob.tombstones.size, 0, 'nobody is told any more')
+  assert.equal(await liar.held.stateOf(made.id), 'known')
+  liar.back()
+  await bob.reader.sweep()
+  await bob.tombstones.idle()
+  assert.equal(await liar.held.stateOf(made.id), 'gone')
+  assert.deepEqual(read, [toHex(made.id)])
+})
+
 test('a letter that cannot be read is tried again, ever more rarely', async () => {
   const { swarm, bob, liar, send, counts, seed, laneSeed } = await victim(() => ({ kind: 'keep' }))
   await using _ = swarm
   const unread = makeLetter(swarm, seed, laneSeed)
-  await liar.held.putLetter(unread.id, unread.letter)
+  await liar.held.putLetter(unread.id, unread)
   await send()
   for (let i = 0; i < 33; i++) await bob.reader.sweep()
   assert.equal(counts.others, 6)
@@ -199,28 +235,28 @@ async function holder(quotas: Parameters<typeof Swarm.create>[1] = {}) {
   }
   assert.equal((await policy(1)).status, HOLDER_STATUS.ok)
   const make = (sizeClass: 0 | 4 = 0): MadeLetter => makeLetter(swarm, seed, laneSeed, { sizeClass })
-  const put = ({ letter, proof }: MadeLetter): Promise<HolderResponse> => ask({ kind: 1, body: { letter, proof } })
-  const tomb = (tombstones: readonly { id: Uint8Array; preimage: Uint8Array }[], on = link) =>
-    ask({ kind: 7, body: { tombstones } }, on)
+  const put = ({ letter, proof }: MadeLetter): Promise<HolderResponse> =>
+    ask({ kind: 1, body: { letter, proof, rung: 0 } })
+  const tomb = (tombstones: readonly Tombstone[], on = link) => ask({ kind: 7, body: { tombstones } }, on)
   const dispose = (): Promise<void> => swarm[Symbol.asyncDispose]()
   return { swarm, node, seed, key, link, ask, policy, make, put, tomb, [Symbol.asyncDispose]: dispose }
 }
 
-test('AS-01 tombstones of letters that nobody has are rationed by source, and repeating one writes nothing', async () => {
+test('TE-08 AS-01 tombstones are rationed by source, false ones as well, and repeating one writes nothing', async () => {
   await using h = await holder()
-  const random = (): { id: Uint8Array; preimage: Uint8Array }[] =>
-    Array.from({ length: 64 }, () => ({ id: h.swarm.rng.bytes(32), preimage: h.swarm.rng.bytes(16) }))
+  const { tombstone } = h.make()
+  const random = (): Tombstone[] =>
+    Array.from({ length: 64 }, () => ({ ...tombstone, digest: h.swarm.rng.bytes(32), preimage: h.swarm.rng.bytes(16) }))
   const statuses: number[] = []
   for (let i = 0; i < 66; i++) statuses.push((await h.tomb(random())).status)
-  assert.equal(statuses.filter((status) => status === HOLDER_STATUS.ok).length, 64)
+  assert.equal(statuses.filter((status) => status === HOLDER_STATUS.refused).length, 64)
   assert.equal(statuses.at(-1), HOLDER_STATUS.rate)
   const other = directLink(h.swarm, h.node, 'alice', '5.9.2.1')
-  assert.equal((await h.tomb(random(), other)).status, HOLDER_STATUS.ok)
-  const [one] = random() as [{ id: Uint8Array; preimage: Uint8Array }]
-  const now = h.swarm.clock.now()
-  assert.equal(await h.node.held.bury(one.id, one.preimage, now), 'buried')
-  assert.equal(await h.node.held.bury(one.id, one.preimage, now), 'known')
-  assert.equal(await h.node.held.bury(one.id, h.swarm.rng.bytes(16), now), 'buried')
+  const genuine = Array.from({ length: 64 }, () => h.make().tombstone)
+  for (let i = 0; i < 2; i++) {
+    assert.equal((await h.tomb(genuine, other)).status, HOLDER_STATUS.ok)
+    assert.equal(h.node.held.usage.mailDiskBytes, 64 * 512)
+  }
 })
 
 test('MB-45 what deleted letters leave behind counts towards the disk, and deleting is never refused for it', async () => {
@@ -229,7 +265,7 @@ test('MB-45 what deleted letters leave behind counts towards the disk, and delet
   for (; stored < 100; stored++) {
     const made = h.make()
     if ((await h.put(made)).status === HOLDER_STATUS.full) break
-    assert.equal((await h.tomb([made])).status, HOLDER_STATUS.ok)
+    assert.equal((await h.tomb([made.tombstone])).status, HOLDER_STATUS.ok)
   }
   assert.ok(stored > 10 && stored < 60, `${stored} letters`)
   const before = h.node.held.usage.mailDiskBytes
@@ -284,7 +320,7 @@ test('AS-01 a mailbox has four followers, the newest; a peer follows 64, however
 test('AS-01 long listings and large answers count as many requests', async () => {
   await using h = await holder({ sourceRequestsBurst: 20, sourceRequestsPerSecond: 1 })
   const made = Array.from({ length: 8 }, () => h.make(4))
-  await Promise.all(made.map(({ id, letter }) => h.node.held.putLetter(id, letter)))
+  await Promise.all(made.map((each) => h.node.held.putLetter(each.id, each)))
   const proof = await ownerProof(crypto, h.key, h.link.challenge, h.link.peerId)
   const { address } = h.key
   assert.equal((await h.ask({ kind: 4, body: { address, proof } })).status, HOLDER_STATUS.ok)
@@ -306,7 +342,7 @@ test('AS-02 a source of false stamps is not listened to for a while, others are'
     return { ...letter, kind: 2, lane: new Uint8Array(16), stamp: { bits: 40, nonce: h.swarm.rng.bytes(16) } }
   }
   const put = async (on: MemoryLink): Promise<number> =>
-    (await h.ask({ kind: 1, body: { letter: claim(), proof: { kind: 2, body: { reserved: 0 } } } }, on)).status
+    (await h.ask({ kind: 1, body: { letter: claim(), proof: { kind: 2, body: { reserved: 0 } }, rung: 0 } }, on)).status
   for (let i = 0; i < 10; i++) assert.equal(await put(h.link), HOLDER_STATUS.stamp)
   assert.equal(await put(h.link), HOLDER_STATUS.rate)
   assert.equal(await put(directLink(h.swarm, h.node, 'new-name', '5.9.1.77')), HOLDER_STATUS.rate)
@@ -336,7 +372,7 @@ test('stamped letters that come side by side do not outgrow the intro box', asyn
   const letter = async (bits: number): Promise<Letter> =>
     stamps.stamp(makeLetter(h.swarm, h.seed, h.swarm.rng.bytes(32), { lifeMs: 7 * DAY_MS }).letter, bits, never)
   const put = async (given: Letter): Promise<number> =>
-    (await h.ask({ kind: 1, body: { letter: given, proof: { kind: 2, body: { reserved: 0 } } } })).status
+    (await h.ask({ kind: 1, body: { letter: given, proof: { kind: 2, body: { reserved: 0 } }, rung: 0 } })).status
   for (let i = 0; i < 3; i++) assert.equal(await put(await letter(2)), HOLDER_STATUS.ok)
   const better = await Promise.all(Array.from({ length: 6 }, () => letter(4)))
   await Promise.all(better.map(put))

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '../../../src/lib/bytes.ts'
-import type { LetterVerdict } from '../../../src/services/mailbox/collect.ts'
-import type { Mailbox } from '../../../src/services/mailbox/mailbox.ts'
 import type { Letter } from '../../../src/wire/letter.ts'
 import {
   accountCardKey,
@@ -15,59 +13,11 @@ import {
 import { ASK_TIMEOUT_MS } from '../../../src/services/mailbox/ask.ts'
 import { CardNetwork } from '../../../src/services/mailbox/card-network.ts'
 import { CARD_KIND, HOLDER_STATUS, HOLDER_VERB } from '../../../src/wire/holder.ts'
-import type { CardRecord, HolderResponse } from '../../../src/wire/holder.ts'
+import type { CardRecord } from '../../../src/wire/holder.ts'
 import { cardOf, idOf, NOW_S, prekeysOf } from '../protocol/card-fixtures.ts'
+import { answer, people, until, whileTimePasses } from './mail-people.ts'
 import { crypto, DAY_MS, HOUR_MS, makeLetter, MemoryBurials, never, PROFILE, Swarm } from './swarm.ts'
 import type { HolderNode, Lie, MadeLetter } from './swarm.ts'
-
-/** Bob's mailbox, with a policy in the network that lets Alice's lane write, and Alice who writes. */
-async function people(swarm: Swarm) {
-  const bobSeed = swarm.rng.bytes(32)
-  const laneSeed = swarm.rng.bytes(32)
-  const preimages = new Map<string, Uint8Array>()
-  const read: string[] = []
-  const onLetter = async (_: Letter, id: Uint8Array): Promise<LetterVerdict> => {
-    const preimage = preimages.get(toHex(id))
-    if (preimage === undefined) return { kind: 'junk' }
-    read.push(toHex(id))
-    return { kind: 'commit', preimage }
-  }
-  const bob = swarm.mailbox('bob', [bobSeed], onLetter)
-  const alice = swarm.mailbox('alice', [swarm.rng.bytes(32)], async () => ({ kind: 'junk' }))
-  await bob.cards.publishPolicies({ mailboxSeed: bobSeed, number: 1, stampBits: 2, laneSeeds: [laneSeed] }, never)
-  const write = (options: Parameters<typeof makeLetter>[3] = {}): MadeLetter => {
-    const made = makeLetter(swarm, bobSeed, laneSeed, options)
-    preimages.set(toHex(made.id), made.preimage)
-    return made
-  }
-  const send = (made: MadeLetter, mailbox: Mailbox = alice) =>
-    mailbox.depositor.put(made.letter, made.proof, { exclude: [], signal: never })
-  return { alice, bob, bobSeed, laneSeed, write, send, read, preimages, onLetter }
-}
-
-/** Moves the clock in small steps, with the disk's work in between, until `done` says so. */
-async function until(swarm: Swarm, done: () => boolean, stepMs = 100, steps = 2_000): Promise<void> {
-  for (let i = 0; i < steps; i++) {
-    if (done()) return
-    await swarm.clock.advance(stepMs)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
-  assert.fail('it never happened')
-}
-
-/** Resolves with the promise while the clock moves. */
-async function whileTimePasses<T>(swarm: Swarm, promise: Promise<T>, stepMs = 100): Promise<T> {
-  let settled = false
-  void promise.then(
-    () => (settled = true),
-    () => (settled = true),
-  )
-  await until(swarm, () => settled, stepMs)
-  return promise
-}
-
-const answer = (status: number, body: HolderResponse['answer'] = { kind: 0, body: {} }): HolderResponse =>
-  ({ status, answer: body, closer: [] }) as HolderResponse
 
 test('MB-08 MB-28 a letter is stored on the five nearest, with receipts that verify', async () => {
   await using swarm = await Swarm.create(12)
@@ -76,7 +26,7 @@ test('MB-08 MB-28 a letter is stored on the five nearest, with receipts that ver
   const deposit = await send(made)
   assert.equal(deposit.refused, 'none')
   assert.equal(deposit.receipts.length, 5)
-  const holders = await swarm.holdersOf(made.id, made.letter)
+  const holders = await swarm.holdersOf(made.id)
   const nearest = swarm.order(made.letter.address).slice(0, 5)
   assert.deepEqual(new Set(holders), new Set(nearest))
 })
@@ -91,7 +41,7 @@ test('MB-15 MB-16 the same letter on five holders is read once and deleted every
   assert.equal(report.complete, true)
   assert.deepEqual(read, [toHex(made.id)])
   await bob.tombstones.idle()
-  assert.equal((await swarm.holdersOf(made.id, made.letter)).length, 0)
+  assert.equal((await swarm.holdersOf(made.id)).length, 0)
   assert.equal((await send(made)).refused, 'gone')
   await bob.reader.sweep()
   assert.equal(read.length, 1)
@@ -133,7 +83,7 @@ test("MB-08 the recipient's own peer holds its letters only where there is hardl
   const [nearest] = swarm.order(made.letter.address) as [HolderNode]
   const options = { exclude: [nearest.peerId], signal: never }
   await alice.depositor.put(made.letter, made.proof, options)
-  assert.ok(!(await swarm.holdersOf(made.id, made.letter)).includes(nearest))
+  assert.ok(!(await swarm.holdersOf(made.id)).includes(nearest))
   for (const node of swarm.nodes.filter((other) => other !== nearest).slice(0, 4)) node.down()
   await swarm.clock.advance(10_000)
   const second = write()
@@ -155,7 +105,7 @@ test('MB-45 where a holder is full the next one is asked', async () => {
     deposit.refusals.map(({ cause }) => cause),
     ['full', 'full'],
   )
-  const holders = await swarm.holdersOf(made.id, made.letter)
+  const holders = await swarm.holdersOf(made.id)
   assert.deepEqual(new Set(holders), new Set(swarm.order(made.letter.address).slice(2, 7)))
 })
 
@@ -225,7 +175,7 @@ test('a walk takes in nearer peers that answers name', async () => {
     without === 'carol' ? far : near(target, count, without, liveOnly)
   await carol.depositor.put(made.letter, made.proof, { exclude: [], signal: never })
   await until(swarm, () => true)
-  const holders = await swarm.holdersOf(made.id, made.letter)
+  const holders = await swarm.holdersOf(made.id)
   const nearest = swarm.order(made.letter.address).slice(0, 5)
   assert.ok(nearest.filter((node) => holders.includes(node)).length >= 3)
 })
@@ -264,7 +214,7 @@ test('MB-09 any four of the five holders may go: the letter is read, in all five
   const { write, send, bobSeed, onLetter, read } = await people(swarm)
   const made = write()
   await send(made)
-  const five = await swarm.holdersOf(made.id, made.letter)
+  const five = await swarm.holdersOf(made.id)
   assert.equal(five.length, 5)
   const copies = { again: async () => {}, bury: async () => {} }
   for (const survivor of five) {
@@ -301,14 +251,14 @@ test('MB-11 after 30 days and an hour a letter is gone from every disk', async (
   const { bob, write, send, read } = await people(swarm)
   const made = write()
   await send(made)
-  for (const node of swarm.nodes) await node.service.stop()
+  for (const node of swarm.nodes) await node.withoutSweeps()
   await swarm.clock.advance(30 * DAY_MS)
   for (const node of swarm.nodes) node.service.start()
   await swarm.clock.advance(HOUR_MS)
   await bob.reader.sweep()
   assert.deepEqual(read, [])
   for (const node of swarm.nodes) {
-    await node.service.stop()
+    await node.withoutSweeps()
     assert.equal(node.held.usage.letters, 0)
   }
 })
@@ -333,7 +283,7 @@ test('letters of past epochs are still collected', async () => {
   const { bob, write, send, read } = await people(swarm)
   const made = write()
   await send(made)
-  for (const node of swarm.nodes) await node.service.stop()
+  for (const node of swarm.nodes) await node.withoutSweeps()
   await swarm.clock.advance(29 * DAY_MS)
   await bob.reader.sweep()
   assert.deepEqual(read, [toHex(made.id)])
@@ -360,7 +310,7 @@ test('MB-40 what could not be taken in is offered again, and stays at the holder
     await bob.reader.sweep()
     await bob.tombstones.idle()
     assert.equal(offered, Math.min(i, 3))
-    assert.equal((await swarm.holdersOf(made.id, made.letter)).length, i < 3 ? 5 : 0)
+    assert.equal((await swarm.holdersOf(made.id)).length, i < 3 ? 5 : 0)
   }
 })
 
@@ -369,18 +319,18 @@ test('MB-16 deleted while two holders were down: not resurrected when they retur
   const { bob, write, send, read, bobSeed, onLetter } = await people(swarm)
   const made = write()
   await send(made)
-  const away = (await swarm.holdersOf(made.id, made.letter)).slice(0, 2)
+  const away = (await swarm.holdersOf(made.id)).slice(0, 2)
   for (const node of away) node.down()
   await bob.tombstones.start()
   await bob.reader.sweep()
   await bob.tombstones.idle()
-  assert.deepEqual(await swarm.holdersOf(made.id, made.letter), away)
+  assert.deepEqual(await swarm.holdersOf(made.id), away)
   for (const node of away) node.back()
   const wiped = swarm.mailbox('bob-wiped', [bobSeed], onLetter)
   await wiped.reader.sweep()
   assert.deepEqual(read, [toHex(made.id)], 'a reader without memory sees the tombstones of the others')
   await until(swarm, () => swarm.clock.now() > 0 && away.every((node) => node.held.usage.letters === 0), 30_000, 40)
-  assert.equal((await swarm.holdersOf(made.id, made.letter)).length, 0)
+  assert.equal((await swarm.holdersOf(made.id)).length, 0)
 })
 
 test('a holder that shows a deleted letter is told at once', async () => {
@@ -388,7 +338,7 @@ test('a holder that shows a deleted letter is told at once', async () => {
   const { bob, write, send } = await people(swarm)
   const made = write()
   await send(made)
-  const [away] = (await swarm.holdersOf(made.id, made.letter)) as [HolderNode]
+  const [away] = (await swarm.holdersOf(made.id)) as [HolderNode]
   away.down()
   await bob.tombstones.start()
   await bob.reader.sweep()
@@ -396,7 +346,7 @@ test('a holder that shows a deleted letter is told at once', async () => {
   away.back()
   await bob.reader.sweep()
   await bob.tombstones.idle()
-  assert.equal((await swarm.holdersOf(made.id, made.letter)).length, 0)
+  assert.equal((await swarm.holdersOf(made.id)).length, 0)
 })
 
 test("a burial survives the reader's restart", async () => {
@@ -446,9 +396,9 @@ function lies(swarm: Swarm, made: readonly MadeLetter[], which: number): Lie {
       if (which === 2) return { ...response, answer: { kind: 3, body: { ...listing, live: garbage, more: 1 } } }
     }
     if (request.kind !== HOLDER_VERB.get || response.answer.kind !== 4 || which !== 1) return response
-    const letters = response.answer.body.letters.map((letter) => ({
-      ...letter,
-      ciphertext: swarm.rng.bytes(letter.ciphertext.length),
+    const letters = response.answer.body.letters.map(({ letter, proof }) => ({
+      letter: { ...letter, ciphertext: swarm.rng.bytes(letter.ciphertext.length) },
+      proof,
     }))
     return { ...response, answer: { kind: 4, body: { letters } } }
   }
@@ -460,7 +410,7 @@ test('MB-47 a letter that its sender took back is not delivered', async () => {
   const made = write()
   await send(made)
   await alice.tombstones.start()
-  await alice.tombstones.bury(made.id, made.preimage, made.letter.address)
+  await alice.tombstones.bury(made.tombstone)
   await alice.tombstones.idle()
   await bob.reader.sweep()
   assert.deepEqual(read, [])
@@ -487,12 +437,8 @@ test('a push that is not ours, or not the letter that it says, goes unheard', as
   const made = write()
   const other = { ...made.letter, ciphertext: swarm.rng.bytes(4_096), commitment: commitmentOf(crypto, made.preimage) }
   const own = epochKey(crypto, bobSeed, epochOf(swarm.clock.now(), PROFILE)).address
-  for (const [address, letter] of [
-    [stranger.letter.address, stranger.letter],
-    [own, stranger.letter],
-    [own, other],
-  ] as const) {
-    swarm.pushTo('bob', node.peerId, address, letter)
+  for (const letter of [stranger.letter, { ...stranger.letter, address: own }, other]) {
+    swarm.pushTo('bob', node.peerId, { letter, proof: made.proof })
   }
   await swarm.clock.advance(100)
   assert.deepEqual(read, [])
@@ -517,7 +463,7 @@ test('a holder that comes back is read without waiting for the next turn', async
   const { bob, write, send, read } = await people(swarm)
   const made = write()
   await send(made)
-  const five = await swarm.holdersOf(made.id, made.letter)
+  const five = await swarm.holdersOf(made.id)
   for (const node of five) node.down()
   await bob.start()
   await bob.reader.sweep()

@@ -21,7 +21,8 @@ import {
   expiryHour,
   laneOf,
   laneProof,
-  letterId,
+  idOfName,
+  nameOfLetter,
 } from '../../../src/protocol/mailbox-rules.ts'
 import { HolderService } from '../../../src/services/holder/serve.ts'
 import { DEFAULT_QUOTAS } from '../../../src/services/holder/quotas.ts'
@@ -38,7 +39,7 @@ import { HeldStore } from '../../../src/store/held.ts'
 import { decode, encode } from '../../../src/wire/codec.ts'
 import { holderClientFrameCodec, holderServerFrameCodec, HOLDER_FRAME_BYTES_MAX } from '../../../src/wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../../src/wire/holder.ts'
-import type { Letter, LaneProof } from '../../../src/wire/letter.ts'
+import type { Deposit, LaneProof, Letter, Tombstone } from '../../../src/wire/letter.ts'
 import type { PeerRecord } from '../../../src/wire/peer.ts'
 
 export const crypto = nativeProvider
@@ -74,6 +75,8 @@ export class HolderNode {
   service!: HolderService
   readonly seenFrames: Uint8Array[] = []
   readonly closers = new Set<() => void>()
+  /** Peers that said goodbye to it. */
+  readonly left: string[] = []
 
   constructor(swarm: Swarm, seed: Uint8Array, path: string) {
     this.swarm = swarm
@@ -85,12 +88,25 @@ export class HolderNode {
   async start(): Promise<void> {
     this.db = await Database.open(this.path)
     this.held = await HeldStore.open(this.db, crypto, this.swarm.rng)
-    this.service = new HolderService(
+    this.service = this.#newService()
+    this.service.start()
+    this.up = true
+  }
+
+  /** Serves on, and sweeps nothing out by itself any more. */
+  async withoutSweeps(): Promise<void> {
+    await this.service.stop()
+    this.service = this.#newService()
+  }
+
+  #newService(): HolderService {
+    return new HolderService(
       {
         clock: this.swarm.clock,
         crypto,
         held: this.held,
         routing: { known: (target, count) => this.swarm.near(target, count, this.peerId) },
+        onLeaving: (peerId) => this.left.push(peerId),
         signer: { peerId: this.peerId, sign: (message) => crypto.ed25519Sign(this.seed, message) },
         stamps: new StampVerifier(crypto, this.swarm.clock),
         profile: PROFILE,
@@ -98,8 +114,6 @@ export class HolderNode {
       },
       this.swarm.quotas,
     )
-    this.service.start()
-    this.up = true
   }
 
   /** Off the network; the disk stays as it is. */
@@ -138,6 +152,7 @@ export class Swarm {
   readonly clock: Clock & VirtualClock
   readonly rng: Rng
   readonly quotas: QuotaLimits
+  readonly distrust = new MemoryDistrust()
   readonly nodes: HolderNode[] = []
   readonly #changes: ((peerId: string, connected: boolean) => void)[] = []
   readonly #parts: { stop(): Promise<void> | void }[] = []
@@ -195,8 +210,8 @@ export class Swarm {
     return this.near(crypto.sha256(address), this.nodes.length, '').map(({ id }) => this.node(id))
   }
 
-  holdersOf(id: Uint8Array, letter: Letter): Promise<HolderNode[]> {
-    const states = this.nodes.map(async (node) => ({ node, state: await node.held.stateOf(id, letter) }))
+  holdersOf(id: Uint8Array): Promise<HolderNode[]> {
+    const states = this.nodes.map(async (node) => ({ node, state: await node.held.stateOf(id) }))
     return Promise.all(states).then((all) => all.filter(({ state }) => state === 'known').map(({ node }) => node))
   }
 
@@ -214,7 +229,8 @@ export class Swarm {
       evict() {},
     }
     const peers = { publicKey: publicKeyOf, position: positionOf }
-    return { clock: this.clock, rng: this.rng, crypto, network, routing, peers, profile, log: silentLogger }
+    const { clock, rng, distrust } = this
+    return { clock, rng, crypto, network, routing, peers, distrust, profile, log: silentLogger }
   }
 
   /** How many listeners someone's rooms have at their network. */
@@ -224,17 +240,37 @@ export class Swarm {
   }
 
   /** What a lying holder may send to someone at any time. */
-  pushTo(name: string, peerId: string, address: Uint8Array, letter: Letter): void {
-    this.#networks.get(name)?.pushed(peerId, address, letter)
+  pushTo(name: string, peerId: string, deposit: Deposit): void {
+    this.#networks.get(name)?.pushed(peerId, deposit)
   }
 
   /** Someone's mailbox room, with burials in memory that outlive it if they are passed in. */
   mailbox(name: string, seeds: readonly Uint8Array[], onLetter: LetterHandler, burials = new MemoryBurials()): Mailbox {
-    const deps = this.deps(name)
+    return this.mailboxOf(this.deps(name), seeds, onLetter, { burials })
+  }
+
+  /** The same with parts of one's own. */
+  mailboxOf(
+    deps: MailDeps,
+    seeds: readonly Uint8Array[],
+    onLetter: LetterHandler,
+    more: { burials?: MemoryBurials; sinceMs?: number } = {},
+  ): Mailbox {
     const stamps = new LetterStamps(crypto, stampSolver(crypto, this.rng), this.clock)
-    const mailbox = new Mailbox(deps, { seeds, burials, stamps, onLetter })
+    const mailbox = new Mailbox(deps, { seeds, burials: new MemoryBurials(), stamps, onLetter, ...more })
     this.#parts.unshift(mailbox)
     return mailbox
+  }
+}
+
+/** Whom anybody here caught lying. */
+export class MemoryDistrust {
+  readonly noted = new Map<string, string>()
+  has(peerId: string): boolean {
+    return this.noted.has(peerId)
+  }
+  note(peerId: string, kind: string): void {
+    this.noted.set(peerId, kind)
   }
 }
 
@@ -242,6 +278,10 @@ export class MemoryBurials {
   readonly map = new Map<string, Burial>()
   async all(): Promise<readonly Burial[]> {
     return [...this.map.values()]
+  }
+  put(burials: readonly Burial[]): [] {
+    for (const burial of burials) this.map.set(toHex(burial.id), burial)
+    return []
   }
   async save(burials: readonly Burial[]): Promise<void> {
     for (const burial of burials) this.map.set(toHex(burial.id), burial)
@@ -271,15 +311,15 @@ class MemoryNetwork implements HolderNetwork {
     if (!node.up) throw new NetworkError('unreachable')
     const known = this.#links.get(peer.id)
     if (known?.alive === true) return known
-    const link = new MemoryLink(node, this.#name, this.#swarm.rng.bytes(32), (address, letter) => {
-      this.pushed(peer.id, address, letter)
+    const link = new MemoryLink(node, this.#name, this.#swarm.rng.bytes(32), (deposit) => {
+      this.pushed(peer.id, deposit)
     })
     this.#links.set(peer.id, link)
     return link
   }
 
-  pushed(peerId: string, address: Uint8Array, letter: Letter): void {
-    for (const listener of this.pushListeners) listener(peerId, address, letter)
+  pushed(peerId: string, deposit: Deposit): void {
+    for (const listener of this.pushListeners) listener(peerId, deposit)
   }
 
   onPush(listener: PushListener): () => void {
@@ -304,13 +344,7 @@ export class MemoryLink implements HolderLink {
   #alive = true
   #next = 1
 
-  constructor(
-    node: Serving,
-    name: string,
-    challenge: Uint8Array,
-    onPush: (address: Uint8Array, letter: Letter) => void,
-    ip?: string,
-  ) {
+  constructor(node: Serving, name: string, challenge: Uint8Array, onPush: (deposit: Deposit) => void, ip?: string) {
     this.#node = node
     this.peerId = node.peerId
     this.challenge = challenge
@@ -320,12 +354,9 @@ export class MemoryLink implements HolderLink {
       ip,
       challenge,
       opened: new Set(),
-      push: (address, letter) => {
-        const frame = decode(
-          holderServerFrameCodec,
-          encode(holderServerFrameCodec, { kind: 3, body: { address, letter } }),
-        )
-        if (this.#alive && frame.kind === 3) onPush(frame.body.address, frame.body.letter)
+      push: (deposit) => {
+        const frame = decode(holderServerFrameCodec, encode(holderServerFrameCodec, { kind: 3, body: deposit }))
+        if (this.#alive && frame.kind === 3) onPush(frame.body)
         return this.#alive
       },
       onClose: (action) => {
@@ -377,6 +408,8 @@ export interface MadeLetter {
   readonly id: Uint8Array
   readonly proof: { readonly kind: 1; readonly body: LaneProof }
   readonly preimage: Uint8Array
+  readonly tombstone: Tombstone
+  readonly rung: 0
 }
 
 export const SIZES = [2_048, 4_096, 8_192, 16_384, 65_536] as const
@@ -402,6 +435,13 @@ export function makeLetter(
     stamp: { bits: 0, nonce: new Uint8Array(16) },
     ciphertext: swarm.rng.bytes(SIZES[sizeClass]),
   }
-  const id = letterId(crypto, letter)
-  return { letter, id, proof: { kind: 1, body: laneProof(crypto, laneSeed, epoch, id) }, preimage }
+  return madeOf(letter, laneSeed, preimage, epoch)
+}
+
+/** The letter with its proof over its lane, and its tombstone. */
+export function madeOf(letter: Letter, laneSeed: Uint8Array, preimage: Uint8Array, epoch: number): MadeLetter {
+  const name = nameOfLetter(crypto, letter)
+  const id = idOfName(crypto, name)
+  const proof = { kind: 1, body: laneProof(crypto, laneSeed, epoch, id) } as const
+  return { letter, id, proof, preimage, tombstone: { ...name, preimage, proof }, rung: 0 }
 }

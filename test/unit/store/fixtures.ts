@@ -12,6 +12,7 @@ import { CONTACT_STATE, MESSAGE_STATUS, OUTBOX_PATH, PIN_SOURCE } from '../../..
 import type { Contact, Message, OutboxItem } from '../../../src/store/records.ts'
 import { openStore } from '../../../src/store/store.ts'
 import type { Store } from '../../../src/store/store.ts'
+import type { Tombstone } from '../../../src/wire/letter.ts'
 import { createVault } from '../../../src/store/vault.ts'
 import type { Vault } from '../../../src/store/vault.ts'
 
@@ -83,6 +84,15 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 export const bytes = (length: number): Uint8Array => rng.bytes(length)
 
+/** Not one that anything would hold: the right sizes are all that a record needs. */
+export function aTombstone(): Tombstone {
+  const stamp = { bits: 0, nonce: bytes(16) }
+  const fields = { address: bytes(32), lane: bytes(16), expiry: 500_000, commitment: bytes(32), stamp }
+  const header = { version: 1, kind: 1, sizeClass: 2, ...fields } as const
+  const proof = { kind: 1, body: { key: bytes(32), signature: bytes(64) } } as const
+  return { header, digest: bytes(32), preimage: bytes(16), proof }
+}
+
 export function message(contact: Uint8Array, order: number, change: Partial<Message> = {}): Message {
   return {
     version: 1,
@@ -139,7 +149,12 @@ export function outboxItem(sequence: number, change: Partial<OutboxItem> = {}): 
     sealed: undefined,
     letter: undefined,
     letterId: undefined,
+    proof: undefined,
+    rungs: 0,
+    former: [],
+    ladder: { rung: 0, audits: 0, shorts: 0, shortSince: 0, restamps: 0 },
     receipts: [],
+    proved: undefined,
     path: OUTBOX_PATH.none,
     attempts: 0,
     nextAt: 1_800_000_000_000,

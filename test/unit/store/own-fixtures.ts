@@ -1,6 +1,7 @@
 /** The account and the device of a home, with bytes that are not random: each call gives equal values. */
 import type { OwnAccount } from '../../../src/store/accounts.ts'
 import type { OwnDevice } from '../../../src/store/devices.ts'
+import type { OwnOneTimePrekey } from '../../../src/store/prekeys.ts'
 import type { DeviceCertificate, HybridPublicKey, HybridSignature } from '../../../src/wire/card.ts'
 
 const filled = (length: number, byte: number): Uint8Array => new Uint8Array(length).fill(byte)
@@ -51,4 +52,10 @@ export function ownDeviceFixture(): OwnDevice {
     policyNumber: 2,
     nextPrekeyId: 3,
   }
+}
+
+/** A one-time prekey that is in no card yet. */
+export function oneTimeFixture(id: number, secrets: Pick<OwnOneTimePrekey, 'secret' | 'kemSeed'>): OwnOneTimePrekey {
+  const standing = { state: 1, place: 33, leaf: filled(32, 8), holder: 'holder' } as const
+  return { version: 1, id, ...secrets, ...standing, createdAt: 1, retiredAt: 0 }
 }

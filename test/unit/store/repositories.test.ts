@@ -20,8 +20,8 @@ import { Events } from '../../../src/store/events.ts'
 import { Outbox } from '../../../src/store/outbox.ts'
 import { decode, encode } from '../../../src/wire/codec.ts'
 import { PART_BYTES_MAX } from '../../../src/wire/content.ts'
-import { ownAccountFixture, ownDeviceFixture } from './own-fixtures.ts'
-import { bytes, collect, contact, fillTheDisk, message, newHome, outboxItem } from './fixtures.ts'
+import { oneTimeFixture, ownAccountFixture, ownDeviceFixture } from './own-fixtures.ts'
+import { aTombstone, bytes, collect, contact, fillTheDisk, message, newHome, outboxItem } from './fixtures.ts'
 
 test('settings, contacts, conversations: put, get, list, delete', async (t) => {
   const { store } = await newHome(t)
@@ -66,14 +66,7 @@ test('ID-16 the own account and device come back as they were put', async (t) =>
 
 test('PK-07 prekeys are kept by id and gone once deleted', async (t) => {
   const { store } = await newHome(t)
-  const oneTime = [300, 2, 1].map((id) => ({
-    version: 1 as const,
-    id,
-    secret: bytes(32),
-    kemSeed: bytes(64),
-    state: 1 as const,
-    createdAt: 1,
-  }))
+  const oneTime = [300, 2, 1].map((id) => oneTimeFixture(id, { secret: bytes(32), kemSeed: bytes(64) }))
   await store.batch(oneTime.flatMap((each) => store.prekeys.oneTime.put(each)))
   assert.deepEqual(
     (await store.prekeys.oneTime.list()).map(({ id }) => id),
@@ -83,6 +76,11 @@ test('PK-07 prekeys are kept by id and gone once deleted', async (t) => {
   assert.equal(await store.prekeys.oneTime.get(2), undefined)
   assert.equal(await store.prekeys.oneTime.count(), 2)
   assert.deepEqual(await store.prekeys.oneTime.get(300), oneTime[0])
+  assert.deepEqual(await store.prekeys.pool(), { leaves: [], holders: ['', '', '', '', ''] })
+  const pool = { leaves: [{ place: 159, leaf: bytes(32) }], holders: ['a', '', 'b', '', ''] }
+  const use = { version: 1, id: 2, kind: 1, holder: 'a', uses: 1, firstAt: 5, lastAt: 5 } as const
+  await store.batch([...store.prekeys.putPool(pool), ...store.prekeys.uses.put(use)])
+  assert.deepEqual([await store.prekeys.pool(), await store.prekeys.uses.get(2)], [{ version: 1, ...pool }, use])
 })
 
 test('receipts that are due and burials are kept until they are done', async (t) => {
@@ -91,10 +89,10 @@ test('receipts that are due and burials are kept until they are done', async (t)
   await store.batch([...store.receiptsDue.put(due), ...store.receiptsDue.put({ ...due, kind: 2 })])
   await store.batch(store.receiptsDue.delete(due))
   assert.deepEqual(await store.receiptsDue.all(), [{ version: 1, ...due, kind: 2 }])
-  const burial = { id: bytes(32), preimage: bytes(16), address: bytes(32), until: 9, attempts: 0, nextAt: 1 }
+  const burial = { id: bytes(32), tombstone: aTombstone(), rungs: [0, 2] as const, until: 9, attempts: 0, nextAt: 1 }
   await store.burials.save([{ ...burial, acked: [] }])
   await store.burials.save([{ ...burial, acked: ['peer'] }])
-  assert.deepEqual(await store.burials.all(), [{ version: 1, ...burial, acked: ['peer'] }])
+  assert.deepEqual(await store.burials.all(), [{ version: 2, ...burial, acked: ['peer'] }])
   await store.burials.remove([burial.id])
   assert.deepEqual(await store.burials.all(), [])
 })
@@ -118,7 +116,7 @@ test('LS-15 session books are kept by contact and device, byte for byte', async 
 test('LS-04 a message holds every field, and nothing outside of its bounds', () => {
   const full = message(bytes(32), 3, { replyTo: bytes(16), outgoing: true, text: 'né' })
   assert.deepEqual(decode(messageCodec, encode(messageCodec, full)), full)
-  for (const bad of [{ id: bytes(15) }, { contact: bytes(33) }, { order: -1 }, { status: 7 }, { replyTo: bytes(17) }]) {
+  for (const bad of [{ id: bytes(15) }, { contact: bytes(33) }, { order: -1 }, { status: 8 }, { replyTo: bytes(17) }]) {
     assert.throws(() => encode(messageCodec, { ...full, ...bad } as Message), CodecError, Object.keys(bad)[0])
   }
 })

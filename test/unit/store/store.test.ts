@@ -25,6 +25,7 @@ import {
   tools,
 } from './fixtures.ts'
 import type { Home } from './fixtures.ts'
+import { oneTimeFixture } from './own-fixtures.ts'
 
 const CANARY = 'canary-7f3a-never-in-the-clear'
 
@@ -64,7 +65,7 @@ async function fill(home: Home, ids: readonly Uint8Array[], secrets: readonly Ui
     ...store.seen.put(envelope, 2_000_000_000_000),
     ...store.prekeys.signed.put({ version: 1, id: 7, secret: x25519, createdAt: 1, retiredAt: 0 }),
     ...store.prekeys.kem.put({ version: 1, id: 8, seed: kemSeed, createdAt: 1, retiredAt: 0 }),
-    ...store.prekeys.oneTime.put({ version: 1, id: 9, secret: x25519, kemSeed, state: 2, createdAt: 1 }),
+    ...store.prekeys.oneTime.put(oneTimeFixture(9, { secret: x25519, kemSeed })),
     ...store.outbox.put(
       outboxItem(store.outbox.next(), { messageId: id, contact: alice, deviceId: device, content: utf8(CANARY) }),
     ),

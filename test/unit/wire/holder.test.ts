@@ -15,16 +15,23 @@ import {
   HOLDER_VERB,
   holderClientFrameCodec,
   holderServerFrameCodec,
+  POSSESSION,
+  PROVE_IDS_MAX,
+  RECONCILE_IDS_MAX,
+  RECONCILE_TOMBSTONES_MAX,
   TOMBSTONES_MAX,
 } from '../../../src/wire/holder.ts'
 import type { HolderRequest } from '../../../src/wire/holder.ts'
-import { letterCodec } from '../../../src/wire/letter.ts'
+import { letterCodec, policyCodec, tombstoneCodec } from '../../../src/wire/letter.ts'
 import type { Letter } from '../../../src/wire/letter.ts'
 import { peerRecordCodec } from '../../../src/wire/peer.ts'
 import { encoded, holdsStrict, refuses } from '../../support/strict.ts'
 import { wireSample } from '../../support/wire-samples.ts'
 
-const tombstone = { id: new Uint8Array(32), preimage: new Uint8Array(16) }
+const tombstone = {
+  ...decode(tombstoneCodec, encoded('tombstone')),
+  proof: { kind: 1, body: { key: new Uint8Array(32), signature: new Uint8Array(64) } },
+} as const
 const request = (body: HolderRequest): Uint8Array => encode(holderClientFrameCodec, { id: 1, request: body })
 
 test('SE-19 holder frames: round trip, truncated, trailing', () => {
@@ -44,7 +51,7 @@ test('unknown verbs, statuses, answers and frames are refused', () => {
   const client = wireSample('holder client frame').codec
   const server = wireSample('holder server frame').codec
   const find = request({ kind: HOLDER_VERB.find, body: { target: new Uint8Array(32) } })
-  for (const verb of [0, 10, 255]) refuses(client, find.with(4, verb), `verb ${verb}`)
+  for (const verb of [0, 19, 255]) refuses(client, find.with(4, verb), `verb ${verb}`)
   const answer = encode(holderServerFrameCodec, {
     kind: 2,
     body: { id: 1, response: { status: 0, answer: { kind: 0, body: {} }, closer: [] } },
@@ -52,7 +59,7 @@ test('unknown verbs, statuses, answers and frames are refused', () => {
   assert.equal(answer.length, 1 + 4 + 1 + 1 + 1)
   refuses(server, answer.with(0, 4), 'frame 4')
   refuses(server, answer.with(5, 11), 'status 11')
-  refuses(server, answer.with(6, 5), 'answer 5')
+  refuses(server, answer.with(6, 10), 'answer 10')
   refuses(server, answer.with(7, CLOSER_PEERS_MAX + 1), 'twenty-one closer peers')
 })
 
@@ -83,8 +90,28 @@ test('the largest answers fit the largest frame', () => {
     sizeClass: 4,
     ciphertext: new Uint8Array(65_536),
   }
-  const push = encode(holderServerFrameCodec, { kind: 3, body: { address: new Uint8Array(32), letter } })
+  const proof = { kind: 2, body: { reserved: 0 } } as const
+  const push = encode(holderServerFrameCodec, { kind: 3, body: { letter, proof } })
   assert.ok(push.length <= HOLDER_FRAME_BYTES_MAX)
+  const deposits = Array.from({ length: GET_LETTERS_MAX }, () => {
+    return {
+      letter: { ...letter, ciphertext: new Uint8Array(GET_BYTES_MAX / GET_LETTERS_MAX) },
+      proof: tombstone.proof,
+    }
+  })
+  const dead = Array.from({ length: RECONCILE_TOMBSTONES_MAX }, () => tombstone)
+  const policy = decode(policyCodec, encoded('policy'))
+  const wanted = Array.from({ length: RECONCILE_IDS_MAX }, (_, i) => i)
+  const proofs = Array.from({ length: PROVE_IDS_MAX }, () => ({ kind: POSSESSION.dead, body: tombstone }) as const)
+  for (const answer of [
+    { kind: ANSWER_KIND.letters, body: { letters: deposits } },
+    { kind: ANSWER_KIND.proofs, body: { proofs } },
+    { kind: ANSWER_KIND.reconciled, body: { wanted, dead, more: true, policy, policyWanted: false } },
+  ] as const) {
+    const body = { id: 1, response: { status: 0, answer, closer } } as const
+    const { length } = encode(holderServerFrameCodec, { kind: 2, body })
+    assert.ok(length <= HOLDER_FRAME_BYTES_MAX, `${length}`)
+  }
   const base = decode(accountCardCodec, encoded('account card'))
   const certificate = decode(deviceCertificateCodec, encoded('device certificate'))
   const successor = decode(successorCodec, encoded('successor'))

@@ -1,0 +1,57 @@
+/** What goes wrong in a seed, and how much of it. */
+import { epochKey, epochOf } from '../../src/protocol/mailbox-rules.ts'
+import { placement } from '../../src/protocol/replicas.ts'
+import { LIE_KINDS } from './liars.ts'
+import type { Person } from './person.ts'
+import type { World } from './world.ts'
+
+type Churn = 'exponential' | 'weibull' | 'day-night' | 'steady'
+
+/** The mix of one seed, for the trace. */
+export interface Mix {
+  readonly loss: number
+  readonly duplicate: number
+  readonly slow: number
+  readonly misses: number
+  readonly churn: Churn
+  readonly massLoss: number
+  readonly liars: readonly string[]
+  readonly captured: string | undefined
+  readonly senderLost: string | undefined
+  readonly partitions: number
+  readonly skewed: number
+}
+
+export function draw(world: World): Mix {
+  const { dice } = world
+  const share = dice.chance(0.25) ? 0 : dice.between(0, 0.33)
+  const captured = dice.chance(0.2) ? dice.pick(world.readers) : undefined
+  return {
+    loss: dice.between(0, 0.15),
+    duplicate: dice.between(0, 0.05),
+    slow: dice.between(0, 0.01),
+    misses: dice.between(0.02, 0.12),
+    churn: dice.pick<Churn>(['exponential', 'weibull', 'day-night', 'steady']),
+    massLoss: dice.pick([0, 0, 0.5, 0.5, 0.7]),
+    liars: captured === undefined ? scattered(world, share) : capture(world, captured),
+    captured: captured?.name,
+    senderLost: dice.chance(0.3) ? dice.pick(world.senders).name : undefined,
+    partitions: dice.below(8),
+    skewed: dice.between(0, 0.2),
+  }
+}
+
+function scattered({ dice, holders }: World, share: number): readonly string[] {
+  return holders.map(() => (dice.chance(share) ? dice.pick(LIE_KINDS) : ''))
+}
+
+/** The third of all holders that is nearest to one mailbox in one epoch. */
+function capture(world: World, person: Person): readonly string[] {
+  const { dice, crypto, net, holders, profile } = world
+  const epoch = epochOf(world.scheduler.now(), profile) + dice.below(4)
+  const address =
+    person.mailboxSeed === undefined ? dice.rng.bytes(32) : epochKey(crypto, person.mailboxSeed, epoch).address
+  const near = net.order(placement(crypto, address)).slice(0, Math.floor(holders.length / 3))
+  const kind = dice.pick(LIE_KINDS)
+  return holders.map((holder) => (near.includes(holder) ? kind : ''))
+}
