@@ -4,7 +4,7 @@ import { HOUR_MS } from '../../../src/protocol/mailbox-rules.ts'
 import { runSeed } from '../../sim/scenario.ts'
 import type { Size } from '../../sim/scenario.ts'
 
-const SMALL: Size = { holders: 6, pairs: 1, messages: 6, faultsMs: 2 * HOUR_MS }
+const SMALL: Size = { holders: 5, pairs: 1, messages: 8, faultsMs: 3 * HOUR_MS }
 
 test('TE-01 TE-02 a seed has one history, to the last event; another seed has another', async () => {
   const [first, again, other] = [
