@@ -17,10 +17,22 @@ export interface Codec<T> {
 /** The type that a codec carries. */
 export type Coded<C> = C extends Codec<infer T> ? T : never
 
-/** Grows as it is written to. */
+/** Enough for a letter of the largest class in its frame; a structure that is larger grows a copy of its own. */
+const SCRATCH_BYTES = 96 * 1_024
+/** The working copy that the next writer takes; undefined while one has it, since writing may encode a part for itself. */
+let scratch: Uint8Array | undefined = new Uint8Array(SCRATCH_BYTES)
+
+/** Grows as it is written to. One encoding at a time writes into the shared scratch: most structures cost no allocation but the result. */
 export class Writer {
-  #bytes = new Uint8Array(256)
+  #bytes: Uint8Array
   #length = 0
+  #shared: Uint8Array | undefined
+
+  constructor() {
+    this.#shared = scratch
+    this.#bytes = scratch ?? new Uint8Array(256)
+    scratch = undefined
+  }
 
   uint(value: number, width: 1 | 2 | 4): void {
     if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * width)) throw new CodecError('integer out of range')
@@ -40,18 +52,23 @@ export class Writer {
     if (end > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
       grown.set(this.#bytes.subarray(0, at))
-      this.#bytes.fill(0)
+      this.#bytes.fill(0, 0, at)
       this.#bytes = grown
     }
     this.#length = end
     return at
   }
 
-  /** What was written, as an array of its own. The working copy is wiped: it may have held secrets. */
+  /** What was written, as an array of its own. */
   finish(): Uint8Array {
-    const out = this.#bytes.slice(0, this.#length)
-    this.#bytes.fill(0)
-    return out
+    return this.#bytes.slice(0, this.#length)
+  }
+
+  /** Wipes the working copy, which may have held secrets, and leaves it to the next writer. To be called in any case. */
+  release(): void {
+    this.#bytes.fill(0, 0, this.#length)
+    if (this.#shared !== undefined) scratch = this.#shared
+    this.#shared = undefined
   }
 }
 
@@ -93,8 +110,12 @@ export class Reader {
 /** The one encoding of `value`. Throws {@link CodecError} when the value is outside what the codec allows. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
   const writer = new Writer()
-  codec.write(writer, value)
-  return writer.finish()
+  try {
+    codec.write(writer, value)
+    return writer.finish()
+  } finally {
+    writer.release()
+  }
 }
 
 /** The value that `bytes` encode, all of them. Throws {@link CodecError}. */
