@@ -7,14 +7,15 @@ import { execFileSync, fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { MUTATIONS, mutationOf } from './mutations.ts'
-import { runSeed } from './scenario.ts'
-import type { SeedResult } from './scenario.ts'
+import { runSeed, SIZES } from './scenario.ts'
+import type { SeedResult, SizeName } from './scenario.ts'
 import type { Order } from './worker.ts'
 
-const USAGE = `npm run simulate -- [--seeds N] [--from SEED] [--seed SEED] [--mutate NAME] [--liveness] [--workers N] [--json]
+const USAGE = `npm run simulate -- [--seeds N] [--from SEED] [--seed SEED] [--mutate NAME] [--liveness] [--size full|small] [--workers N] [--json]
 
   --seeds N      how many seeds (100)          --from SEED   the first of them (1)
   --seed SEED    one seed, with its trace      --json        a line of JSON for each seed
+  --size small   sixteen holders, a sender and a reader: a third of the cost
   --liveness     liars turn honest when the faults stop, and all must come right
   --mutate NAME  breaks the product: ${Object.keys(MUTATIONS).join(', ')}`
 
@@ -23,6 +24,7 @@ interface Settings {
   readonly seeds: number
   readonly mutation: string | undefined
   readonly liveness: boolean
+  readonly size: SizeName
   readonly workers: number
   readonly json: boolean
 }
@@ -81,8 +83,10 @@ function report(result: SeedResult, settings: Settings): void {
   console.error(`  again: npm run simulate -- --seed ${result.seed}${mutated(settings)}`)
 }
 
-const mutated = ({ mutation, liveness }: Settings): string =>
-  (mutation === undefined ? '' : ` --mutate ${mutation}`) + (liveness ? ' --liveness' : '')
+const mutated = ({ mutation, liveness, size }: Settings): string =>
+  (mutation === undefined ? '' : ` --mutate ${mutation}`) +
+  (liveness ? ' --liveness' : '') +
+  (size === 'full' ? '' : ` --size ${size}`)
 
 async function runAll(settings: Settings): Promise<Sum> {
   const sum = new Sum()
@@ -90,6 +94,7 @@ async function runAll(settings: Settings): Promise<Sum> {
     seed: settings.from + i,
     mutation: settings.mutation,
     liveness: settings.liveness,
+    size: settings.size,
   }))
   const workers = Math.min(settings.workers, orders.length)
   await Promise.all(Array.from({ length: workers }, async () => work(orders, settings, sum)))
@@ -136,6 +141,7 @@ async function main(): Promise<number> {
       mutate: { type: 'string' },
       workers: { type: 'string', default: '2' },
       liveness: { type: 'boolean', default: false },
+      size: { type: 'string', default: 'full' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -156,6 +162,7 @@ async function main(): Promise<number> {
     workers,
     mutation: values.mutate,
     liveness: values.liveness,
+    size: sizeOf(values.size),
     json: values.json,
   }
   if (values.seed === undefined) {
@@ -165,6 +172,7 @@ async function main(): Promise<number> {
   }
   const result = await runSeed(wholeNumber(values.seed), {
     liveness: settings.liveness,
+    size: SIZES[settings.size],
     trace: (line) => {
       console.error(line)
     },
@@ -175,6 +183,11 @@ async function main(): Promise<number> {
   report(result, settings)
   console.log(sum.line())
   return result.violations.length > 0 ? 1 : 0
+}
+
+function sizeOf(text: string): SizeName {
+  if (!Object.hasOwn(SIZES, text)) throw new TypeError(`${text} is no size`)
+  return text as SizeName
 }
 
 function wholeNumber(text: string): number {

@@ -25,7 +25,7 @@ export interface Mix {
 export function draw(world: World): Mix {
   const { dice } = world
   const share = dice.chance(0.25) ? 0 : dice.between(0, 0.33)
-  const captured = dice.chance(0.2) ? dice.pick(world.readers) : undefined
+  const captured = dice.chance(0.3) ? dice.pick(world.readers) : undefined
   return {
     loss: dice.between(0, 0.15),
     duplicate: dice.between(0, 0.05),
@@ -45,13 +45,17 @@ function scattered({ dice, holders }: World, share: number): readonly string[] {
   return holders.map(() => (dice.chance(share) ? dice.pick(LIE_KINDS) : ''))
 }
 
-/** The third of all holders that is nearest to one mailbox in one epoch. */
+/**
+ * The third of all holders that is nearest to one mailbox in one epoch, of any kind; or just the three nearest, who keep letters
+ * and show none: then two of the five that have a letter are honest, and a reader of the whole zone finds it.
+ */
 function capture(world: World, person: Person): readonly string[] {
   const { dice, crypto, net, holders, profile } = world
-  const epoch = epochOf(world.scheduler.now(), profile) + dice.below(4)
+  const epoch = epochOf(world.scheduler.now(), profile) + dice.below(3)
   const address =
     person.mailboxSeed === undefined ? dice.rng.bytes(32) : epochKey(crypto, person.mailboxSeed, epoch).address
-  const near = net.order(placement(crypto, address)).slice(0, Math.floor(holders.length / 3))
-  const kind = dice.pick(LIE_KINDS)
+  const few = dice.chance(0.5)
+  const near = net.order(placement(crypto, address)).slice(0, few ? 3 : Math.floor(holders.length / 3))
+  const kind = few ? 'empty' : dice.pick(LIE_KINDS)
   return holders.map((holder) => (near.includes(holder) ? kind : ''))
 }

@@ -174,6 +174,7 @@ function noDedup(world: World): void {
     const opened = new Map<string, Opened>()
     person.onRooms = ({ store, sessions }) => {
       store.seen.get = async () => undefined
+      store.messages.has = async () => false
       const found = store.messages.get.bind(store.messages)
       store.messages.get = async (id) => {
         const message = await found(id)

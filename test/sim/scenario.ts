@@ -22,7 +22,12 @@ export interface Size {
   readonly faultsMs: number
 }
 
-export const FULL: Size = { holders: 24, pairs: 2, messages: 45, faultsMs: 18 * HOUR_MS }
+/** `small` costs a third of `full` and has the same faults: a sender, a reader, and a zone that is everyone. */
+export const SIZES = {
+  full: { holders: 24, pairs: 2, messages: 45, faultsMs: 18 * HOUR_MS },
+  small: { holders: 16, pairs: 1, messages: 15, faultsMs: 8 * HOUR_MS },
+} as const satisfies Readonly<Record<string, Size>>
+export type SizeName = keyof typeof SIZES
 
 const NO_ID = new Uint8Array(16)
 const CHECK_MS = 5 * HOUR_MS
@@ -50,7 +55,7 @@ export interface SeedResult {
 export interface SeedOptions {
   readonly mutation?: Mutation
   readonly trace?: (line: string) => void
-  /** Default: {@link FULL}. */
+  /** Default: `full`. */
   readonly size?: Size
   /** Whether liars turn honest when the faults stop. */
   readonly liveness?: boolean
@@ -73,7 +78,7 @@ async function begin(size: Size): Promise<Beginning> {
 
 /** Runs a seed from its beginning to its end. */
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
-  const size = options.size ?? FULL
+  const size = options.size ?? SIZES.full
   const name = `${size.holders} ${size.pairs}`
   const beginning = beginnings.get(name) ?? begin(size)
   beginnings.set(name, beginning)
@@ -102,7 +107,7 @@ class Run {
   constructor(seed: number, from: Beginning, options: SeedOptions) {
     this.#seed = seed
     this.#options = options
-    this.#size = options.size ?? FULL
+    this.#size = options.size ?? SIZES.full
     const world = new World({ seed, ...this.#size, quotas: { nodeBytes: NODE_BYTES } }, from.primitives, from.still)
     if (options.trace !== undefined) world.trace = options.trace
     this.#world = world

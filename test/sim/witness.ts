@@ -130,7 +130,8 @@ export class Witness {
   /** A fault spoilt this disk: whatever it had counts as taken by the fault. */
   spoilt(holder: Holder): void {
     const mirror = this.mirrors.get(holder.peerId)
-    for (const id of mirror?.live.keys() ?? []) this.#rotted.add(`${holder.peerId} ${id}`)
+    for (const id of [...(mirror?.live.keys() ?? []), ...(mirror?.dead.keys() ?? [])])
+      this.#rotted.add(`${holder.peerId} ${id}`)
     mirror?.rebuild(holder.disk.platter)
   }
 
@@ -343,7 +344,10 @@ export class Witness {
       for (const [id, expiryHour] of this.#kept.get(holder.peerId) ?? []) {
         if (expiryHour * HOUR_MS < horizon || mirror.live.has(id) || mirror.dead.has(id)) continue
         if (this.#rotted.has(`${holder.peerId} ${id}`)) continue
-        this.violate('I1', `letter ${id.slice(0, 8)} was signed for and is on the disk no more`)
+        this.violate(
+          'I1',
+          `letter ${id.slice(0, 8)} was signed for by ${holder.peerId.slice(5, 13)} and is on its disk no more`,
+        )
       }
     }
   }

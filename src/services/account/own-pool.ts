@@ -37,6 +37,8 @@ import { SliceKeepers } from './slice-keepers.ts'
 const MINUTE_MS = 60_000
 /** After the start the network is given time: who is nearest now may not be in a moment. */
 const SETTLE_MS = 3_000
+/** Peers come in bursts, and each round reads the whole pool: no more than one a minute for their sake. */
+const HURRY_MS = 60_000
 /** Holders are asked what is left this often. */
 const LOOK_MS = 30 * MINUTE_MS
 /** Between the use of a prekey and the look that follows from it. */
@@ -78,6 +80,8 @@ export class OwnPool implements Startable {
   #cancelTimer: (() => void) | undefined
   /** When the next round is, ms. */
   #dueAt = Number.NEGATIVE_INFINITY
+  /** When the last one began, ms. */
+  #roundAt = Number.NEGATIVE_INFINITY
   #running: Promise<void> | undefined
   #again = false
   #whole = false
@@ -104,7 +108,9 @@ export class OwnPool implements Startable {
   /** Tries now what could not be done yet: peers have come. */
   hurry(): void {
     this.#attempt = 0
-    if (!this.#whole) this.#soon(SETTLE_MS)
+    if (this.#whole) return
+    const sinceMs = Math.max(0, this.#c.clock.now() - this.#roundAt)
+    this.#soon(Math.max(SETTLE_MS, HURRY_MS - sinceMs))
   }
 
   /** A prekey was used, or the card is another one: there is something to look after. */
@@ -150,6 +156,7 @@ export class OwnPool implements Startable {
 
   async #round(): Promise<void> {
     this.#again = false
+    this.#roundAt = this.#c.clock.now()
     try {
       this.#whole = await this.#work()
     } catch (error) {
