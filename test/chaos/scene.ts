@@ -141,11 +141,10 @@ export class Scene {
     const dropped = [...before].filter((id) => !kept.has(id))
     if (dropped.length > 0) this.loss(`${dropped.length} messages that were committed are gone`)
     for (const [letter, message] of this.letters) {
-      if (
-        !kept.has(message) &&
-        this.ledger.withId(message)?.to === this.bob.name &&
-        disks.some(({ tombstones }) => tombstones.has(letter))
-      )
+      const saying = this.ledger.withId(message)
+      // What its sender took back is deleted by the sender.
+      if (kept.has(message) || saying?.to !== this.bob.name || saying.withdrawn !== undefined) continue
+      if (disks.some(({ tombstones }) => tombstones.has(letter)))
         this.loss(`${message} was deleted before it was committed`)
     }
     return kept
