@@ -9,7 +9,10 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> }
 
 test('TE-10 npm test runs the types, the linters and every test file that there is', () => {
-  assert.match(scripts['test'] ?? '', /run --silent check .*run --silent test:integration .*run --silent test:simulation/)
+  assert.match(
+    scripts['test'] ?? '',
+    /run --silent check .*run --silent test:integration .*run --silent test:simulation/,
+  )
   for (const part of ['types', 'lint', 'unused', 'test:fast']) assert.match(scripts['check'] ?? '', new RegExp(part))
   const patterns = [
     ...`${read('test/fast.ts')} ${scripts['test:integration'] ?? ''}`.matchAll(/test\/[\w*/.-]+\.test\.ts/g),
