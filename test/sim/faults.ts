@@ -17,6 +17,8 @@ import type { World } from './world.ts'
 const MINUTE_MS = 60_000
 const PARTITION_MAX_MS = 20 * HOUR_MS
 const LEAVERS = 0.15
+/** Part of the time for which the three nearest to a mailbox are away. */
+const AWAY_SHARE = 0.75
 /** Clocks of honest people differ by minutes; some by as much as two epochs overlap. */
 const SMALL_SKEW_MS = 9 * MINUTE_MS
 const HOLDER_SKEW_MS = DAY_MS
@@ -53,7 +55,8 @@ export class Faults {
     for (const holder of world.holders) {
       this.#lie(holder)
       this.#skew(holder)
-      this.#churn(holder)
+      if (mix.away.includes(holder.peerId)) this.#stayAway(holder)
+      else this.#churn(holder)
     }
     for (const person of world.people) {
       person.skewMs = world.dice.between(-SMALL_SKEW_MS, SMALL_SKEW_MS)
@@ -85,8 +88,15 @@ export class Faults {
     for (const person of world.people) {
       person.disk.fate = undefined
       person.skewMs = world.dice.between(-MINUTE_MS, MINUTE_MS)
+      if (person.running && person.life.up) person.offline()
+    }
+  }
+
+  /** These people come online again, but for those who are gone for good. */
+  async back(people: readonly Person[]): Promise<void> {
+    for (const person of people) {
       if (this.#gone.has(person)) continue
-      if (!person.running) await world.during(person.start())
+      if (!person.running) await this.#world.during(person.start())
       else if (!person.life.up) person.online()
     }
   }
@@ -183,6 +193,11 @@ export class Faults {
       else this.#do(holder.stop(dice.chance(0.5)))
       this.#comeBack(holder, this.#downMs())
     })
+  }
+
+  #stayAway(holder: Holder): void {
+    this.#do(holder.stop(true))
+    this.#comeBack(holder, AWAY_SHARE * (this.#end - this.#world.scheduler.now()))
   }
 
   #comeBack(holder: Holder, delayMs: number): void {

@@ -2,7 +2,8 @@
  * What lies on a holder's disk, read from its bytes as they are written: which letters, tombstones and cards. Independent of what
  * the holder itself believes.
  */
-import { compare, toHex } from '../../src/lib/bytes.ts'
+import type { CryptoProvider } from '../../src/crypto/provider.ts'
+import { compare, equal, toHex } from '../../src/lib/bytes.ts'
 import { BUCKET } from '../../src/store/buckets.ts'
 import { cardNumberCodec, heldLetterCodec, heldTombstoneCodec } from '../../src/store/held-records.ts'
 import type { EngineOp } from '../../src/store/engine.ts'
@@ -33,9 +34,11 @@ export class Mirror {
   readonly dead = new Map<string, Lying>()
   readonly #versions = new Map<string, { readonly number: number; readonly hash: Uint8Array }>()
   readonly #events: MirrorEvents
+  readonly #crypto: Pick<CryptoProvider, 'sha256'>
 
-  constructor(events: MirrorEvents) {
+  constructor(events: MirrorEvents, crypto: Pick<CryptoProvider, 'sha256'>) {
     this.#events = events
+    this.#crypto = crypto
   }
 
   /** Reads the whole disk anew: after a crash, a loss or rot. Nothing of it counts as just written. */
@@ -45,8 +48,14 @@ export class Mirror {
     this.#versions.clear()
     for (const name of platter.sorted()) {
       const value = platter.values.get(name)
-      if (value !== undefined) this.#put(bytesOf(name), value, false)
+      if (value !== undefined && this.#isWhole(bytesOf(name), value)) this.#put(bytesOf(name), value, false)
     }
+  }
+
+  /** A rotten value may still decode, into what nobody wrote; its owner passes it over. */
+  #isWhole(key: Uint8Array, value: Uint8Array): boolean {
+    const checksum = this.#crypto.sha256(key, value.subarray(CHECKSUM_BYTES)).subarray(0, CHECKSUM_BYTES)
+    return equal(value.subarray(0, CHECKSUM_BYTES), checksum)
   }
 
   written(ops: readonly EngineOp[]): void {

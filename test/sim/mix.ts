@@ -17,6 +17,8 @@ export interface Mix {
   readonly massLoss: number
   readonly liars: readonly string[]
   readonly captured: string | undefined
+  /** Peer ids of the three nearest to one mailbox, who are away while most of its letters are written, and then come back. */
+  readonly away: readonly string[]
   readonly senderLost: string | undefined
   readonly partitions: number
   readonly skewed: number
@@ -25,7 +27,7 @@ export interface Mix {
 export function draw(world: World): Mix {
   const { dice } = world
   const share = dice.chance(0.25) ? 0 : dice.between(0, 0.33)
-  const captured = dice.chance(0.3) ? dice.pick(world.readers) : undefined
+  const captured = dice.chance(0.2) ? dice.pick(world.readers) : undefined
   return {
     loss: dice.between(0, 0.15),
     duplicate: dice.between(0, 0.05),
@@ -35,6 +37,7 @@ export function draw(world: World): Mix {
     massLoss: dice.pick([0, 0, 0.5, 0.5, 0.7]),
     liars: captured === undefined ? scattered(world, share) : capture(world, captured),
     captured: captured?.name,
+    away: dice.chance(0.4) ? nearest(world, dice.pick(world.readers)) : [],
     senderLost: dice.chance(0.3) ? dice.pick(world.senders).name : undefined,
     partitions: dice.below(8),
     skewed: dice.between(0, 0.2),
@@ -45,17 +48,23 @@ function scattered({ dice, holders }: World, share: number): readonly string[] {
   return holders.map(() => (dice.chance(share) ? dice.pick(LIE_KINDS) : ''))
 }
 
-/**
- * The third of all holders that is nearest to one mailbox in one epoch, of any kind; or just the three nearest, who keep letters
- * and show none: then two of the five that have a letter are honest, and a reader of the whole zone finds it.
- */
+function nearest(world: World, person: Person): readonly string[] {
+  const { crypto, net, profile } = world
+  if (person.mailboxSeed === undefined) return []
+  const { address } = epochKey(crypto, person.mailboxSeed, epochOf(world.scheduler.now(), profile))
+  return net
+    .order(placement(crypto, address))
+    .slice(0, 3)
+    .map(({ peerId }) => peerId)
+}
+
+/** The third of all holders that is nearest to one mailbox in one epoch. */
 function capture(world: World, person: Person): readonly string[] {
   const { dice, crypto, net, holders, profile } = world
   const epoch = epochOf(world.scheduler.now(), profile) + dice.below(3)
   const address =
     person.mailboxSeed === undefined ? dice.rng.bytes(32) : epochKey(crypto, person.mailboxSeed, epoch).address
-  const few = dice.chance(0.5)
-  const near = net.order(placement(crypto, address)).slice(0, few ? 3 : Math.floor(holders.length / 3))
-  const kind = few ? 'empty' : dice.pick(LIE_KINDS)
+  const near = net.order(placement(crypto, address)).slice(0, Math.floor(holders.length / 3))
+  const kind = dice.pick(LIE_KINDS)
   return holders.map((holder) => (near.includes(holder) ? kind : ''))
 }

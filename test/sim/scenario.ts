@@ -30,6 +30,7 @@ export const SIZES = {
 export type SizeName = keyof typeof SIZES
 
 const NO_ID = new Uint8Array(16)
+const MINUTE_MS = 60_000
 const CHECK_MS = 5 * HOUR_MS
 /** A holder counts in a zone once it has had time for three rounds of repair. */
 const SETTLED_MS = 3.6 * SIM_PROFILE.repairIntervalMs
@@ -138,7 +139,11 @@ class Run {
     }
     await this.#faults.end()
     if (this.#options.liveness === true) for (const holder of holders) holder.lie = undefined
-    for (const person of this.#world.people) if (person.running) this.#session(person)
+    // Holders first, then who is written to: what was stored has to come although nobody who wrote it is there.
+    await this.#until(scheduler.now() + DELIVERY_MS + MINUTE_MS)
+    await this.#back(this.#world.readers)
+    await this.#until(scheduler.now() + DELIVERY_MS + MINUTE_MS)
+    await this.#back(this.#world.senders)
     await this.#until(scheduler.now() + TAIL_MS, () => this.#settled())
     this.#witness.checkEnd(this.#faults.isGone)
     this.#check()
@@ -164,6 +169,11 @@ class Run {
       hash: scheduler.hash.toString(16),
       mix: this.#faults.mix,
     }
+  }
+
+  async #back(people: readonly Person[]): Promise<void> {
+    await this.#faults.back(people)
+    for (const person of people) if (person.running) this.#session(person)
   }
 
   async #until(time: number, done: () => boolean = () => false): Promise<void> {

@@ -140,25 +140,28 @@ export class Witness {
     for (const [name, value] of holder.disk.platter.values) {
       if (name.charCodeAt(0) === BUCKET.cards) this.#cards.add(toHex(this.#world.crypto.sha256(value.subarray(8))))
     }
-    const mirror = new Mirror({
-      onLetter: (id, letter) => {
-        this.#letter(id, letter)
+    const mirror = new Mirror(
+      {
+        onLetter: (id, letter) => {
+          this.#letter(id, letter)
+        },
+        onTombstone: (id, { preimage }) => {
+          const commitment = this.#commitments.get(id)
+          if (commitment !== undefined && !opens(this.#world.crypto, commitment, preimage)) {
+            if (holder.honest) this.violate('I7', 'a forged tombstone lies on an honest disk')
+          }
+        },
+        onCard: (_key, record) => {
+          if (holder.honest && !this.#cards.has(toHex(this.#world.crypto.sha256(record)))) {
+            this.violate('I7', 'a card that nobody made lies on an honest disk')
+          }
+        },
+        onCardBack: () => {
+          if (holder.honest) this.violate('I7', 'a card went back to a lower number')
+        },
       },
-      onTombstone: (id, { preimage }) => {
-        const commitment = this.#commitments.get(id)
-        if (commitment !== undefined && !opens(this.#world.crypto, commitment, preimage)) {
-          if (holder.honest) this.violate('I7', 'a forged tombstone lies on an honest disk')
-        }
-      },
-      onCard: (_key, record) => {
-        if (holder.honest && !this.#cards.has(toHex(this.#world.crypto.sha256(record)))) {
-          this.violate('I7', 'a card that nobody made lies on an honest disk')
-        }
-      },
-      onCardBack: () => {
-        if (holder.honest) this.violate('I7', 'a card went back to a lower number')
-      },
-    })
+      this.#world.crypto,
+    )
     mirror.rebuild(holder.disk.platter)
     this.mirrors.set(holder.peerId, mirror)
     holder.disk.onWritten = (ops) => {
