@@ -1,5 +1,6 @@
 /** The holder's database one level down: checksummed values, writes one after another per id, walks over expiry indexes. */
 import { toHex, u32be } from '../lib/bytes.ts'
+import { StorageError } from '../lib/errors.ts'
 import { KeyedQueue } from '../lib/queue.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { HOUR_MS } from '../protocol/mailbox-rules.ts'
@@ -112,7 +113,12 @@ export class HeldTable {
     const result = checked(this.#crypto, key, codec, value)
     if (result !== undefined) return result
     this.#corrupt++
-    await this.write([{ type: 'del', key }])
+    try {
+      await this.write([{ type: 'del', key }])
+    } catch (error) {
+      // On a full disk it stays for now: what is whole is served all the same.
+      if (!(error instanceof StorageError)) throw error
+    }
     return undefined
   }
 }

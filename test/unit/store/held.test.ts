@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { nativeProvider as crypto } from '../../../src/crypto/native.ts'
+import { StorageError } from '../../../src/lib/errors.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import { equal, toHex } from '../../../src/lib/bytes.ts'
 import { deadDigest } from '../../../src/protocol/mailbox-digest.ts'
@@ -91,6 +92,28 @@ test('a flipped letter is dropped and counted, and no longer listed', async () =
   assert.equal(await listed(h.held), 1)
   assert.equal(h.held.usage.letters, 1)
   assert.equal(await h.db.get(key), undefined)
+})
+
+test('LS-08 TE-07 a store with damage on a full disk opens, and serves what is whole', async () => {
+  await using h = await opened()
+  const ids = [await h.put(letter(rng.bytes(16))), await h.put(letter(rng.bytes(16)))]
+  const [bad, good] = ids as [Uint8Array, Uint8Array]
+  for (const bucket of ['held', 'heldByExpiry'] as const) {
+    for await (const [key, value] of h.db.iterate(bucketRange(bucket)))
+      if (toHex(key).includes(toHex(bad)) && value.length > 0)
+        await h.db.batch([{ type: 'put', key, value: flipped(value, value.length - 1) }])
+  }
+  const index = bucketRange('heldByAddress')
+  for await (const [key, value] of h.db.iterate(index)) {
+    await h.db.batch([{ type: 'put', key, value: flipped(value, value.length - 1) }])
+    break
+  }
+  h.db.batch = async () => {
+    throw new StorageError('the disk is full')
+  }
+  const again = await HeldStore.open(h.db, crypto, rng)
+  assert.equal(again.usage.letters, 1)
+  assert.equal((await again.deposits(address, [bad, good], NOW, 2 ** 20)).length, 1)
 })
 
 test('a letter that is found damaged by whoever does not know its mailbox is no longer listed after the next sweep', async () => {
