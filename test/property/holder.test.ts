@@ -32,7 +32,7 @@ import { SEED } from '../support/strict.ts'
 import { wireSample } from '../support/wire-samples.ts'
 
 /** Requests in one run: a hundredth of what the decoders get (`SOTTO_FUZZ_RUNS`), since each goes to a disk. */
-const REQUESTS = Math.ceil(Number(process.env['SOTTO_FUZZ_RUNS'] ?? 80_000) / 100)
+const REQUESTS = Math.ceil(Number(process.env['SOTTO_FUZZ_RUNS'] ?? 30_000) / 100)
 const MIB = 1_024 * 1_024
 const LIMITS = { nodeBytes: 4 * MIB, mailboxRecords: 200, laneRecords: 100, stampedLetters: 8 }
 const PEERS = 6
