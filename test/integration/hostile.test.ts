@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { test } from 'node:test'
-import { toHex } from '../../../src/lib/bytes.ts'
+import { toHex } from '../../src/lib/bytes.ts'
 import {
   epochKey,
   epochOf,
@@ -10,17 +10,17 @@ import {
   ownerProof,
   policyExpiryHour,
   signPolicy,
-} from '../../../src/protocol/mailbox-rules.ts'
-import type { EpochKey } from '../../../src/protocol/mailbox-rules.ts'
-import type { HolderDeps } from '../../../src/services/holder/deps.ts'
-import { Policies } from '../../../src/services/holder/policies.ts'
-import type { LetterVerdict } from '../../../src/services/mailbox/collect.ts'
-import { HOLDER_STATUS, HOLDER_VERB } from '../../../src/wire/holder.ts'
-import { LetterStamps, stampSolver } from '../../../src/services/stamps/solver.ts'
-import type { HolderRequest, HolderResponse } from '../../../src/wire/holder.ts'
-import type { Deposit, Letter, Tombstone } from '../../../src/wire/letter.ts'
-import { crypto, DAY_MS, directLink, makeLetter, MemoryLink, never, PROFILE, Swarm } from './swarm.ts'
-import type { HolderNode, Lie, MadeLetter } from './swarm.ts'
+} from '../../src/protocol/mailbox-rules.ts'
+import type { EpochKey } from '../../src/protocol/mailbox-rules.ts'
+import type { HolderDeps } from '../../src/services/holder/deps.ts'
+import { Policies } from '../../src/services/holder/policies.ts'
+import type { LetterVerdict } from '../../src/services/mailbox/collect.ts'
+import { HOLDER_STATUS, HOLDER_VERB } from '../../src/wire/holder.ts'
+import { LetterStamps, stampSolver } from '../../src/services/stamps/solver.ts'
+import type { HolderRequest, HolderResponse } from '../../src/wire/holder.ts'
+import type { Deposit, Letter, Tombstone } from '../../src/wire/letter.ts'
+import { crypto, DAY_MS, directLink, makeLetter, MemoryLink, never, PROFILE, Swarm } from '../unit/services/swarm.ts'
+import type { HolderNode, Lie, MadeLetter } from '../unit/services/swarm.ts'
 
 /** Bob, whose nearest holder lies, and a letter for him that the honest ones have. */
 async function victim(verdict: (letter: Letter) => LetterVerdict = () => ({ kind: 'junk' })) {

@@ -1,12 +1,12 @@
 /** Floods, full disks and shares: who brings much gets no more than is due to him, and nobody else has less for it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { laneOf, laneProof, letterId } from '../../../src/protocol/mailbox-rules.ts'
-import { HOLDER_STATUS as STATUS } from '../../../src/wire/holder.ts'
-import type { Letter, Tombstone } from '../../../src/wire/letter.ts'
-import { one } from './holder-fixture.ts'
-import { crypto, DAY_MS, directLink, HOUR_MS, never, SIZES } from './swarm.ts'
-import type { MadeLetter, MemoryLink } from './swarm.ts'
+import { laneOf, laneProof, letterId } from '../../src/protocol/mailbox-rules.ts'
+import { HOLDER_STATUS as STATUS } from '../../src/wire/holder.ts'
+import type { Letter, Tombstone } from '../../src/wire/letter.ts'
+import { one } from '../unit/services/holder-fixture.ts'
+import { crypto, DAY_MS, directLink, HOUR_MS, never, SIZES } from '../unit/services/swarm.ts'
+import type { MadeLetter, MemoryLink } from '../unit/services/swarm.ts'
 
 type Harness = Awaited<ReturnType<typeof one>>
 const NO_PROOF = { kind: 2, body: { reserved: 0 } } as const

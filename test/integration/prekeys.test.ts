@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { toHex, utf8 } from '../../../src/lib/bytes.ts'
-import { DecryptError, NetworkError, NotFoundError } from '../../../src/lib/errors.ts'
-import { HOLDER_VERB } from '../../../src/wire/holder.ts'
-import type { HolderResponse } from '../../../src/wire/holder.ts'
-import type { PrekeySlice } from '../../../src/wire/prekey-slices.ts'
-import { ownerIn } from './prekey-owner.ts'
-import type { Owner } from './prekey-owner.ts'
-import { crypto, DAY_MS, HOUR_MS, Swarm } from './swarm.ts'
-import type { HolderNode, Lie } from './swarm.ts'
+import { toHex, utf8 } from '../../src/lib/bytes.ts'
+import { DecryptError, NetworkError, NotFoundError } from '../../src/lib/errors.ts'
+import { HOLDER_VERB } from '../../src/wire/holder.ts'
+import type { HolderResponse } from '../../src/wire/holder.ts'
+import type { PrekeySlice } from '../../src/wire/prekey-slices.ts'
+import { ownerIn } from '../unit/services/prekey-owner.ts'
+import type { Owner } from '../unit/services/prekey-owner.ts'
+import { crypto, DAY_MS, HOUR_MS, Swarm } from '../unit/services/swarm.ts'
+import type { HolderNode, Lie } from '../unit/services/swarm.ts'
 
 const MINUTE_MS = 60_000
 /** Long enough to get somewhere, short enough to see what comes first. */
