@@ -5,8 +5,7 @@ import type { Logger } from '../lib/log.ts'
 import type { Rng } from '../lib/rng.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { ExpirySweeper } from '../services/holder/expire.ts'
-import { Database } from '../store/database.ts'
-import { HeldStore } from '../store/held.ts'
+import { openHeld } from '../store/held-open.ts'
 
 export interface FormerHolderDeps {
   readonly clock: Clock
@@ -17,8 +16,7 @@ export interface FormerHolderDeps {
 
 /** Sweeps the database at `path` while it runs. */
 export async function formerHolder(path: string, deps: FormerHolderDeps): Promise<Startable> {
-  const database = await Database.open(path)
-  const held = await HeldStore.open(database, deps.crypto, deps.rng)
+  const { database, held } = await openHeld(path, deps)
   const sweeper = new ExpirySweeper({ clock: deps.clock, held, log: deps.log })
   return {
     start() {

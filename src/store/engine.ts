@@ -2,8 +2,11 @@
  * What the database stands on: an ordered map of bytes on some disk. LevelDB is the product's; the simulator has a disk of its
  * own, which loses, tears and refuses on command. Errors pass through {@link storageError} in the database.
  */
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Level } from 'level'
+import { damagedTables } from './level-tables.ts'
+import { lastClosing, markClosed, markOpen } from './open-mark.ts'
 import { probeDirectory } from './probe.ts'
 
 export type EngineOp =
@@ -44,30 +47,58 @@ const DIRECTORY_MODE = 0o700
 
 /** LevelDB in the directory `path`, which it makes (mode 0700) where there is none. */
 export function levelEngine(path: string): Engine {
-  const level = new Level<Uint8Array, Uint8Array>(path, { keyEncoding: 'view', valueEncoding: 'view' })
+  let opened: Level<Uint8Array, Uint8Array> | undefined
+  // A Level opens itself as soon as it is there, whatever somebody may have to look at before.
+  const level = (): Level<Uint8Array, Uint8Array> =>
+    (opened ??= new Level(path, { keyEncoding: 'view', valueEncoding: 'view' }))
   return {
     open: async () => {
       await mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
       await chmod(path, DIRECTORY_MODE)
-      await level.open()
+      await level().open()
     },
-    close: async () => level.close(),
-    getMany: async (keys) => level.getMany([...keys]),
-    batch: async (ops, options) => level.batch([...ops], options),
-    iterator: (range) => level.iterator(range),
-    compact: async (gte, lt) => (level as unknown as Compacting).compactRange(gte, lt),
+    close: async () => opened?.close(),
+    getMany: async (keys) => level().getMany([...keys]),
+    batch: async (ops, options) => level().batch([...ops], options),
+    iterator: (range) => level().iterator(range),
+    compact: async (gte, lt) => (level() as unknown as Compacting).compactRange(gte, lt),
     probe: async () => probeDirectory(path),
   }
 }
 
-/** The same, for what others have too: it may be mended out of what can be read. */
+/**
+ * The same, for what others have too: it may be mended out of what can be read. After a crash, which damage may have caused, the
+ * tables are looked through before LevelDB has them.
+ */
 export function mendingEngine(path: string): Engine {
-  return { ...levelEngine(path), mend: async () => mendFiles(path) }
+  const level = levelEngine(path)
+  return {
+    ...level,
+    open: async () => {
+      const last = await lastClosing(path)
+      if (last === 'killed' && (await damagedTables(path)).length > 0) throw new DamagedTables()
+      // Marked before, as LevelDB compacts as soon as it is open; but not where it may be open: its own lock decides that.
+      if (last !== 'running') await markOpen(path)
+      await level.open()
+      await markOpen(path)
+    },
+    close: async () => {
+      await level.close()
+      await markClosed(path)
+    },
+    mend: async () => mendFiles(path),
+  }
 }
 
-/** Saves what can be read of the damaged files of a database that nobody has open. */
+/** Saves what can be read of the damaged files of a database that nobody has open. A table with damage goes as a whole. */
 export async function mendFiles(path: string): Promise<void> {
+  for (const name of await damagedTables(path)) await rm(join(path, name))
   await (Level as unknown as Mending).repair(path)
+}
+
+/** As LevelDB says it where it notices by itself. */
+class DamagedTables extends Error {
+  readonly code = 'LEVEL_CORRUPTION'
 }
 
 /** In classic-level, which `level` is on Node, but not in the types that it shares with browsers. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Database } from '../../src/store/database.ts'
-import { mendFiles } from '../../src/store/engine.ts'
+import { mendFiles, mendingEngine } from '../../src/store/engine.ts'
+import { markOpen } from '../../src/store/open-mark.ts'
 import { isDamage } from '../../src/store/storage-error.ts'
 
 const TRIES_MAX = 10
@@ -36,7 +37,7 @@ export async function withCopy<T>(directory: string, look: (db: Database) => Pro
 }
 
 async function lookInto<T>(copy: string, look: (db: Database) => Promise<T>): Promise<T> {
-  const db = await Database.open(copy)
+  const db = await Database.over(mendingEngine(copy))
   try {
     return await look(db)
   } finally {
@@ -50,6 +51,8 @@ async function copied(directory: string, root: string): Promise<string> {
     const copy = join(root, String(tries))
     try {
       cpSync(directory, copy, { recursive: true, filter: (path) => basename(path) !== 'LOCK' })
+      // As after a kill, so that damage is looked for: LevelDB would end the process at some of it.
+      await markOpen(copy)
       await lookInto(copy, async () => {})
       return copy
     } catch (error) {
