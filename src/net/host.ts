@@ -11,7 +11,6 @@ import { NO_PUZZLE } from '../protocol/id-puzzle.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 import { identifiedAddresses, keepAddresses, withoutPeer } from './addresses.ts'
 import { Admission } from './admission.ts'
-import { Bootstrap } from './bootstrap.ts'
 import { Dialer } from './dialer.ts'
 import { DirectStreams } from './direct.ts'
 import { HolderClient } from './holder-client.ts'
@@ -19,14 +18,13 @@ import { HolderPrices } from './holder-prices.ts'
 import { HolderServer } from './holder-server.ts'
 import type { HolderServerCounters } from './holder-server.ts'
 import { Janitor } from './janitor.ts'
-import { Keeper, NEAR_PEERS } from './keeper.ts'
-import { connectedPeers, createNode, protectPeers, stopNode } from './libp2p-node.ts'
+import { connectedPeers, createNode, stopNode } from './libp2p-node.ts'
 import type { Node } from './libp2p-node.ts'
 import { encrypters } from './links.ts'
 import type { LinkName } from './links.ts'
 import { LiveTable } from './live-table.ts'
+import { Membership } from './membership.ts'
 import { NodeEvents } from './node-events.ts'
-import { PeerCache, REMEMBERED_PEERS_MAX } from './peer-cache.ts'
 import { positions } from './peer-id.ts'
 import { loadPeerKey, peerSigner } from './peer-key.ts'
 import type {
@@ -43,8 +41,6 @@ import { HOLDER_ANSWERS_BYTES_MAX, LINK_DEADLINE_MS, protocolsOf } from './proto
 import type { Protocols } from './protocols.ts'
 import { PeerRouting } from './routing.ts'
 import { within } from './signals.ts'
-
-const CACHE_EVERY_MS = 60_000
 
 export interface HostInit {
   /** The peer's key, made where there is none. */
@@ -87,17 +83,14 @@ export class Host implements Startable {
   readonly #dialer: Dialer
   readonly #client: HolderClient
   readonly #streams: DirectStreams
-  readonly #cache: PeerCache
   readonly #janitor: Janitor
-  readonly #bootstrap: Bootstrap
-  readonly #keeper: Keeper
+  readonly #membership: Membership
   readonly #events: NodeEvents
   readonly #prices: HolderPrices
   readonly #admission: Admission
   readonly #peerListeners = new Set<PeerListener>()
   #server: HolderServer | undefined
   #ownAddresses: readonly string[] | undefined
-  #savedAtMs = 0
   #running = false
 
   /** Reads or makes the key and puts the parts together; nothing listens or dials before `start`. */
@@ -155,10 +148,8 @@ export class Host implements Startable {
     this.routing = this.#peers
     this.holderNetwork = this.#holderNetwork()
     this.direct = this.#directNetwork()
-    this.#cache = new PeerCache(init.cacheFile, log)
     this.#janitor = this.#makeJanitor()
-    this.#bootstrap = this.#makeBootstrap()
-    this.#keeper = this.#makeKeeper()
+    this.#membership = this.#makeMembership()
     this.#admission = this.#makeAdmission()
     this.#events = new NodeEvents(node, log, {
       connect: (peer) => this.#tell(peer.toString(), true),
@@ -170,7 +161,7 @@ export class Host implements Startable {
 
   /** Listens, joins in the background, speaks. Throws {@link NetworkError} where none of the addresses can be listened on. */
   async start(): Promise<void> {
-    await this.#cache.load()
+    await this.#membership.load()
     this.#events.attach()
     try {
       await this.#serveDirect()
@@ -186,8 +177,7 @@ export class Host implements Startable {
       throw new NetworkError('none of the listen addresses can be used: is another daemon running there?')
     }
     this.#janitor.start()
-    this.#bootstrap.start()
-    this.#keeper.start()
+    this.#membership.start()
   }
 
   /** Ends within about two seconds, whatever the peers do. */
@@ -198,8 +188,7 @@ export class Host implements Startable {
     this.#client.stop()
     this.#server?.stop()
     this.#streams.stop()
-    await Promise.all([this.#bootstrap.stop(), this.#keeper.stop()])
-    await this.#saveCache()
+    await this.#membership.stop()
     await this.#stopNode()
   }
 
@@ -305,36 +294,18 @@ export class Host implements Startable {
     })
   }
 
-  #makeBootstrap(): Bootstrap {
-    const { bootstrap, profile, clock, rng, log } = this.#init
-    return new Bootstrap({
-      entries: [...bootstrap, ...profile.bootstrap],
+  #makeMembership(): Membership {
+    const { cacheFile, bootstrap, profile, clock, rng, log } = this.#init
+    return new Membership({
+      node: this.#node,
+      dialer: this.#dialer,
+      table: this.#table,
+      routing: this.routing,
+      cacheFile,
+      bootstrap: [...bootstrap, ...profile.bootstrap],
       clock,
       rng,
       log,
-      cached: () => this.#cache.all(),
-      connections: () => this.#node.getConnections().length,
-      isConnected: (peerId) => this.#dialer.existing(peerId) !== undefined,
-      dial: async (address, signal) => (await this.#node.dial(address, { signal })).remotePeer.toString(),
-      connect: async (peer, signal) => this.#dialer.connect(peer, signal),
-    })
-  }
-
-  #makeKeeper(): Keeper {
-    const { clock, rng, log } = this.#init
-    return new Keeper({
-      clock,
-      rng,
-      log,
-      near: (count) => this.routing.known(this.#table.selfPosition, count),
-      searchDue: (count) => this.#table.hasNearCandidates(count),
-      search: async (count, signal) => this.routing.closest(this.#table.selfPosition, count, signal),
-      isConnected: (peerId) => this.#dialer.existing(peerId) !== undefined,
-      connect: async (peer, signal) => this.#dialer.connect(peer, signal),
-      protect: async (peerIds) => protectPeers(this.#node, peerIds),
-      onRound: async () => {
-        if (clock.now() - this.#savedAtMs >= CACHE_EVERY_MS) await this.#saveCache()
-      },
     })
   }
 
@@ -345,17 +316,8 @@ export class Host implements Startable {
       isConnected: (peerId) => this.#dialer.existing(peerId) !== undefined,
       isPaid: (peerId) => this.#prices.isPaid(peerId),
       meet: async (peer) => this.#link(peer, within(LINK_DEADLINE_MS)),
-      onHolder: (peer, isNew) => {
-        this.#cache.remember(peer)
-        if (isNew) this.#keeper.nudge()
-      },
+      onHolder: (peer, isNew) => this.#membership.met(peer, isNew),
     })
-  }
-
-  async #saveCache(): Promise<void> {
-    this.#savedAtMs = this.#init.clock.now()
-    for (const peer of this.#table.remembered(REMEMBERED_PEERS_MAX).toReversed()) this.#cache.remember(peer)
-    await this.#cache.save()
   }
 
   async #stopNode(): Promise<void> {
@@ -375,7 +337,7 @@ export class Host implements Startable {
   /** Its place among the neighbours is another's, and a connection that is left may be a dead one. */
   #onEvicted(peerId: string): void {
     if (!this.#running) return
-    if (this.#table.isNear(peerId, NEAR_PEERS)) this.#keeper.nudge()
+    this.#membership.lost(peerId)
     const left = this.#dialer.existing(peerId)
     if (left !== undefined) this.#janitor.suspect(left.remotePeer)
   }
@@ -383,7 +345,7 @@ export class Host implements Startable {
   #onDisconnect(peer: PeerId): void {
     const id = peer.toString()
     this.#table.disconnected(id)
-    if (this.#node.getConnections().length === 0) this.#bootstrap.nudge()
+    if (this.#node.getConnections().length === 0) this.#membership.alone()
     this.#tell(id, false)
   }
 
