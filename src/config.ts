@@ -10,6 +10,7 @@ import { DEFAULT_API_LIMITS } from './api/limits.ts'
 import { resolveHome } from './api/paths.ts'
 import { fromSystemError } from './api/errors.ts'
 import { UsageError } from './lib/errors.ts'
+import { ROLE_NAMES, ROLES } from './net/roles.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 type Json = Record<string, unknown>
@@ -37,6 +38,8 @@ const configSchema = z.strictObject({
   version: z.literal(1).default(1),
   /** Network profile: `main`, `local`, or the path of a profile file. Its name is part of every protocol id. */
   network: z.string().min(1).max(4_096).default('main'),
+  /** What it does for others; `holder.enabled` has the last word on holding. */
+  role: z.enum(ROLE_NAMES).default('peer'),
   listen: z.array(address).min(1).max(16).default(['/ip4/0.0.0.0/tcp/0']),
   /** Addresses to tell others instead of the ones found. */
   announce: z.array(address).max(16).default([]),
@@ -44,7 +47,7 @@ const configSchema = z.strictObject({
   bootstrap: z.array(z.string().max(4_096)).max(256).default([]),
   holder: z
     .strictObject({
-      enabled: z.boolean().default(true),
+      enabled: z.boolean().optional(),
       diskMaxBytes: z
         .number()
         .int()
@@ -65,7 +68,10 @@ const configSchema = z.strictObject({
   crypto: z.enum(['auto', 'native', 'noble']).default('auto'),
   passphraseFile: z.string().min(1).max(4_096).optional(),
 })
-export type Config = z.output<typeof configSchema>
+type Parsed = z.output<typeof configSchema>
+export interface Config extends Parsed {
+  readonly holder: Parsed['holder'] & { readonly enabled: boolean }
+}
 
 /** What the daemon runs by: the settings and where it lives. */
 export interface Settings extends Config {
@@ -87,6 +93,7 @@ interface Source {
 }
 const SOURCES: readonly Source[] = [
   { path: ['network'], env: 'SOTTO_NETWORK', flag: 'network', kind: 'text' },
+  { path: ['role'], env: 'SOTTO_ROLE', flag: 'role', kind: 'text' },
   { path: ['listen'], env: 'SOTTO_LISTEN', flag: 'listen', kind: 'list' },
   { path: ['announce'], env: 'SOTTO_ANNOUNCE', flag: 'announce', kind: 'list' },
   { path: ['bootstrap'], env: 'SOTTO_BOOTSTRAP', flag: 'bootstrap', kind: 'list' },
@@ -129,9 +136,14 @@ export async function loadSettings(input: {
 /** The checked settings. Throws UsageError with one entry per fault: the setting's name and the rule, not the value. */
 export function parseConfig(raw: unknown): Config {
   const result = configSchema.safeParse(raw)
-  if (result.success) return result.data
+  if (result.success) return withRole(result.data)
   const faults = result.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${ruleOf(issue)}`)
   throw new UsageError(`the configuration has ${faults.length} fault(s): ${faults.join('; ')}`)
+}
+
+function withRole(parsed: Parsed): Config {
+  const { role, holder } = parsed
+  return { ...parsed, holder: { ...holder, enabled: holder.enabled ?? ROLES[role].holds } }
 }
 
 /** Brings an older file up, one numbered step after another. Throws UsageError for a file of a newer Sotto. */

@@ -39,6 +39,8 @@ import type {
 } from './ports.ts'
 import { HOLDER_ANSWERS_BYTES_MAX, LINK_DEADLINE_MS, protocolsOf } from './protocols.ts'
 import type { Protocols } from './protocols.ts'
+import { ROLES } from './roles.ts'
+import type { RoleName } from './roles.ts'
 import { PeerRouting } from './routing.ts'
 import { within } from './signals.ts'
 
@@ -54,6 +56,7 @@ export interface HostInit {
   /** Multiaddrs to join by, besides the profile's. */
   readonly bootstrap: readonly string[]
   readonly profile: NetworkProfile
+  readonly role: RoleName
   readonly crypto: CryptoProvider
   readonly clock: Clock
   readonly rng: Rng
@@ -103,6 +106,7 @@ export class Host implements Startable {
       listen: init.listen,
       announce: init.announce,
       profile: init.profile,
+      role: ROLES[init.role],
       kadId: protocols.kadId,
       encrypters: encrypters(init.links ?? ['tls', 'noise'], init.crypto, init.rng),
       trustedAddresses: new Set(trusted),
@@ -295,7 +299,7 @@ export class Host implements Startable {
   }
 
   #makeMembership(): Membership {
-    const { cacheFile, bootstrap, profile, clock, rng, log } = this.#init
+    const { cacheFile, bootstrap, profile, role, clock, rng, log } = this.#init
     return new Membership({
       node: this.#node,
       dialer: this.#dialer,
@@ -303,6 +307,7 @@ export class Host implements Startable {
       routing: this.routing,
       cacheFile,
       bootstrap: [...bootstrap, ...profile.bootstrap],
+      neighbours: ROLES[role].neighbours,
       clock,
       rng,
       log,

@@ -10,8 +10,6 @@ import type { PeerRecord } from '../wire/peer.ts'
 import { DIAL_DEADLINE_MS } from './protocols.ts'
 import { within } from './signals.ts'
 
-/** Nearest holders that we stay connected to: a whole zone. */
-export const NEAR_PEERS = 20
 const ROUND_MS = 30_000
 /** After a change, while there are fewer neighbours than that: the network is young, or we are, or many went. Then twice as long each time. */
 const SPARSE_ROUND_MS = 5_000
@@ -24,6 +22,8 @@ const SEARCH_DEADLINE_MS = 10_000
 const SETTLE_MS = 500
 
 export interface KeeperInit {
+  /** Nearest holders that we stay connected to. */
+  readonly neighbours: number
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -72,7 +72,7 @@ export class Keeper implements Startable {
   async #run(stopped: AbortSignal): Promise<void> {
     for (let round = 0; !stopped.aborted; round++) {
       try {
-        if (this.#searchDue || round % SEARCH_EVERY_ROUNDS === 0 || this.#init.searchDue(NEAR_PEERS))
+        if (this.#searchDue || round % SEARCH_EVERY_ROUNDS === 0 || this.#init.searchDue(this.#init.neighbours))
           await this.#search(stopped)
         await this.#keep(stopped)
         await this.#init.onRound()
@@ -85,11 +85,11 @@ export class Keeper implements Startable {
 
   async #search(stopped: AbortSignal): Promise<void> {
     this.#searchDue = false
-    await this.#init.search(NEAR_PEERS, within(SEARCH_DEADLINE_MS, stopped))
+    await this.#init.search(this.#init.neighbours, within(SEARCH_DEADLINE_MS, stopped))
   }
 
   async #keep(stopped: AbortSignal): Promise<void> {
-    const near = this.#init.near(NEAR_PEERS)
+    const near = this.#init.near(this.#init.neighbours)
     await Promise.all(near.map(async (peer) => this.#connect(peer, stopped)))
     await this.#protect(near.map((peer) => peer.id))
   }
@@ -103,7 +103,7 @@ export class Keeper implements Startable {
   }
 
   #pauseMs(): number {
-    const sparse = this.#init.near(NEAR_PEERS).length < NEAR_PEERS
+    const sparse = this.#init.near(this.#init.neighbours).length < this.#init.neighbours
     return sparse ? Math.min(ROUND_MS, SPARSE_ROUND_MS * 2 ** this.#quietRounds++) : ROUND_MS
   }
 

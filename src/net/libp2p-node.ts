@@ -19,7 +19,8 @@ import { connectionGater } from './gater.ts'
 import { PeerDatastore } from './peer-datastore.ts'
 import { parsePeerId } from './peer-id.ts'
 import type { ConnectedPeer } from './ports.ts'
-import { ADDRESS_DIAL_DEADLINE_MS, CONNECTIONS_MAX, DIAL_DEADLINE_MS } from './protocols.ts'
+import { ADDRESS_DIAL_DEADLINE_MS, DIAL_DEADLINE_MS } from './protocols.ts'
+import type { Role } from './roles.ts'
 import { orAborted, within } from './signals.ts'
 
 const DAY_MS = 86_400_000
@@ -39,6 +40,7 @@ export interface NodeInit {
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly profile: NetworkProfile
+  readonly role: Role
   readonly kadId: string
   /** In the order in which they are offered. */
   readonly encrypters: readonly Encrypter[]
@@ -61,7 +63,7 @@ export async function createNode(init: NodeInit): Promise<Node> {
     streamMuxers: [muxer()],
     transportManager: { faultTolerance: FaultTolerance.NO_FATAL },
     connectionManager: {
-      maxConnections: CONNECTIONS_MAX,
+      maxConnections: init.role.connectionsMax,
       maxIncomingPendingConnections: 64,
       inboundConnectionThreshold: init.profile.inboundPerSecond,
       addressDialTimeout: ADDRESS_DIAL_DEADLINE_MS,
@@ -97,7 +99,7 @@ function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
   }
   return kadDHT({
     protocol: init.kadId,
-    clientMode: false,
+    clientMode: !init.role.routes,
     alpha: 3,
     disjointPaths: 2,
     kBucketSize: 20,

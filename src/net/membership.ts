@@ -6,7 +6,7 @@ import type { Rng } from '../lib/rng.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 import { Bootstrap } from './bootstrap.ts'
 import type { Dialer } from './dialer.ts'
-import { Keeper, NEAR_PEERS } from './keeper.ts'
+import { Keeper } from './keeper.ts'
 import { protectPeers } from './libp2p-node.ts'
 import type { Node } from './libp2p-node.ts'
 import type { LiveTable } from './live-table.ts'
@@ -24,6 +24,8 @@ export interface MembershipInit {
   readonly cacheFile: string
   /** Multiaddrs to join by. */
   readonly bootstrap: readonly string[]
+  /** Nearest holders that we stay connected to. */
+  readonly neighbours: number
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -66,7 +68,7 @@ export class Membership implements Startable {
 
   /** One of our neighbours may be gone: another is looked for at once. */
   lost(peerId: string): void {
-    if (this.#init.table.isNear(peerId, NEAR_PEERS)) this.#keeper.nudge()
+    if (this.#init.table.isNear(peerId, this.#init.neighbours)) this.#keeper.nudge()
   }
 
   /** Nobody may be connected any more: join now. */
@@ -90,8 +92,9 @@ export class Membership implements Startable {
   }
 
   #makeKeeper(): Keeper {
-    const { clock, rng, log, table, routing, dialer, node } = this.#init
+    const { clock, rng, log, table, routing, dialer, node, neighbours } = this.#init
     return new Keeper({
+      neighbours,
       clock,
       rng,
       log,

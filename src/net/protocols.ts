@@ -78,5 +78,3 @@ export const HOLDER_BACKLOG_BYTES_MAX = 1_024 * 1_024
 export const HOLDER_ANSWERS_BYTES_MAX = 64 * 1_024 * 1_024
 /** Connections that one public network (/24 of IPv4, /48 of IPv6) may open to us. */
 export const CONNECTIONS_PER_NETWORK_MAX = 16
-/** Connections in and out. */
-export const CONNECTIONS_MAX = 300

@@ -89,6 +89,7 @@ export class SottoNetwork {
       listen: ['/ip4/127.0.0.1/tcp/0'],
       announce: [],
       bootstrap: this.#bootstrap,
+      role: 'peer',
       profile,
       crypto,
       clock,

@@ -373,6 +373,7 @@ test('a start that fails leaves nothing behind: the next one fails for the same 
     listen: ['not an address'],
     announce: [],
     bootstrap: [],
+    role: 'peer',
     profile: LOCAL,
     crypto: nativeProvider,
     clock: systemClock,

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import fc from 'fast-check'
 import { resolveHome } from '../../src/api/paths.ts'
 import { loadSettings, migrate, parseConfig, socketPathFor } from '../../src/config.ts'
+import { ROLE_NAMES } from '../../src/net/roles.ts'
 import { createLogger, readable } from '../../src/logger.ts'
 import { tempHome } from './api/harness.ts'
 
@@ -140,4 +141,14 @@ test('the log keeps to its level, names its part and hides what a field’s name
   assert.ok(!lines.join('').includes('C4N4RY'))
   assert.match(readable(lines[0] ?? ''), /^\d\d:\d\d:\d\d info outbox: sent count=3 apiToken="\[redacted\]"/)
   assert.match(readable(lines[2] ?? ''), /ERROR failed error="TypeError"\n$/)
+})
+
+test('OP-05 the role says whether mail of others is held, and the settings have the last word', () => {
+  assert.deepEqual(
+    ROLE_NAMES.map((role) => parseConfig({ role }).holder.enabled),
+    [true, false, false, false],
+  )
+  assert.equal(parseConfig({ role: 'bootstrap', holder: { enabled: true } }).holder.enabled, true)
+  assert.equal(parseConfig({ holder: { enabled: false } }).holder.enabled, false)
+  assert.throws(() => parseConfig({ role: 'supernode' }), /role/)
 })

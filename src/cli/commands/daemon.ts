@@ -1,8 +1,10 @@
+import { Option } from 'commander'
 import type { Command } from 'commander'
 import { connect } from '../../api/client.ts'
 import { fromSystemError } from '../../api/errors.ts'
 import { ConflictError, DaemonError, TimeoutError, nameOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { ROLE_NAMES } from '../../net/roles.ts'
 import type { Context, Register } from '../context.ts'
 import type { RunningDaemon } from '../node-module.ts'
 import { givenPassphrase } from '../passphrase.ts'
@@ -15,6 +17,7 @@ interface Options {
   readonly listen?: readonly string[]
   readonly announce?: readonly string[]
   readonly bootstrap?: readonly string[]
+  readonly role?: string
   readonly holder?: boolean
   readonly apiHost?: string
   readonly apiPort?: string
@@ -33,6 +36,7 @@ export const registerDaemon: Register = (program, open) => {
     .option('--listen <multiaddr>', 'where to listen for peers (repeat for more)', several)
     .option('--announce <multiaddr>', 'address to tell others (repeat for more)', several)
     .option('--bootstrap <multiaddr>', 'peer to join by (repeat for more)', several)
+    .addOption(new Option('--role <role>', 'what it does for others').choices(ROLE_NAMES))
     .option('--no-holder', 'store nothing for others')
     .option('--api-host <host>', 'loopback address of the API')
     .option('--api-port <port>', 'port of the API; 0 takes any')

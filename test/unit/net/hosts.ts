@@ -36,6 +36,7 @@ export async function startHost(t: TestContext, dir: string, options: TestHostOp
     listen: ['/ip4/127.0.0.1/tcp/0'],
     announce: [],
     bootstrap: [],
+    role: 'peer',
     profile: LOCAL,
     crypto: nativeProvider,
     clock: systemClock,

@@ -175,6 +175,7 @@ test('the keeper connects neighbours again, searches when nudged, and stops', as
   const connected = new Set<string>()
   let searches = 0
   const keeper = new Keeper({
+    neighbours: 20,
     clock,
     rng: seededRng(2),
     log: silentLogger,
@@ -213,6 +214,7 @@ test('fewer neighbours than there should be are looked after sooner; protection 
   const rounds: number[] = []
   const protections: (readonly string[])[] = []
   const keeper = new Keeper({
+    neighbours: 20,
     clock,
     rng: seededRng(2),
     log: silentLogger,
