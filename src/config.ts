@@ -45,6 +45,10 @@ const configSchema = z.strictObject({
   announce: z.array(address).max(16).default([]),
   /** Peers to join by. One that cannot be an address is skipped with a warning. */
   bootstrap: z.array(z.string().max(4_096)).max(256).default([]),
+  /** Peers on the local network are looked for, and we are found there; not in the roles of servers. */
+  mdns: z.boolean().default(true),
+  /** Signed list of peers to join by; `peers.json` in the home where it says nothing. */
+  peerList: z.string().min(1).max(4_096).optional(),
   holder: z
     .strictObject({
       enabled: z.boolean().optional(),
@@ -97,6 +101,8 @@ const SOURCES: readonly Source[] = [
   { path: ['listen'], env: 'SOTTO_LISTEN', flag: 'listen', kind: 'list' },
   { path: ['announce'], env: 'SOTTO_ANNOUNCE', flag: 'announce', kind: 'list' },
   { path: ['bootstrap'], env: 'SOTTO_BOOTSTRAP', flag: 'bootstrap', kind: 'list' },
+  { path: ['mdns'], env: 'SOTTO_MDNS', flag: 'mdns', kind: 'boolean' },
+  { path: ['peerList'], env: 'SOTTO_PEER_LIST', flag: 'peerList', kind: 'text' },
   { path: ['holder', 'enabled'], env: 'SOTTO_HOLDER', flag: 'holder', kind: 'boolean' },
   { path: ['holder', 'diskMaxBytes'], env: 'SOTTO_HOLDER_DISK_MAX_BYTES', kind: 'number' },
   { path: ['api', 'host'], env: 'SOTTO_API_HOST', flag: 'apiHost', kind: 'text' },

@@ -1,45 +1,141 @@
-/** When a peer begins to hold for others (protocol §4): after a while, since who comes and goes loses what it took, and with its id paid for. */
+/**
+ * When a peer holds for others (protocol §4): while they can reach it, after it was up for a while, since who comes and goes loses
+ * what it took, and with its id paid for.
+ */
 import type { Clock } from './lib/clock.ts'
 import { sleep } from './lib/clock.ts'
 import { nameOf } from './lib/errors.ts'
 import type { Part } from './lib/lifecycle.ts'
 import type { Logger } from './lib/log.ts'
 import type { NetworkProfile } from './lib/network-profile.ts'
+import { KeyedQueue } from './lib/queue.ts'
+import type { Reachability } from './net/reach/reachability.ts'
+
+/** For so long it is not clear whether others reach us before the role is put down: an address changed, or the line is down. */
+const DOUBT_MS = 60_000
+/** Changes of mind that wait for one another. */
+const WAITING_MAX = 64
 
 export interface TakingRole {
-  readonly profile: Pick<NetworkProfile, 'holderUptimeMs' | 'puzzleBits'>
+  readonly profile: Pick<NetworkProfile, 'holderUptimeMs' | 'puzzleBits' | 'privateAddresses'>
   readonly clock: Clock
   readonly log: Logger
+  /** Whether others can reach us, and word when that may have changed. */
+  readonly reach: {
+    readonly now: () => Reachability
+    readonly onChange: (listener: () => void) => () => void
+  }
   /** The solution of the puzzle under our id; it may take long. */
   readonly puzzle: (signal: AbortSignal) => Promise<Uint8Array>
   /** Takes on the role, greeting with the solution. */
   readonly take: (puzzle: Uint8Array) => Promise<void>
+  readonly putDown: () => Promise<void>
 }
 
-/** The start waits for nothing, but where the network asks for neither time nor price the role is there when it is over. */
-export function takingRole({ profile, clock, log, puzzle, take }: TakingRole): Part['part'] {
-  const stopped = new AbortController()
-  const { signal } = stopped
-  const taken = async (): Promise<void> => {
-    const [solution] = await Promise.all([puzzle(signal), sleep(clock, profile.holderUptimeMs, signal)])
-    signal.throwIfAborted()
-    await take(solution)
+/**
+ * The start waits for nothing, but where the network asks for neither time nor price nor a proof that we can be reached the role is
+ * there when it is over.
+ */
+export function takingRole(init: TakingRole): Part['part'] {
+  const taking = new Taking(init)
+  return {
+    start: async () => taking.start(),
+    stop: () => {
+      taking.stop()
+    },
   }
-  const inBackground = async (): Promise<void> => {
-    try {
-      await taken()
-      log.info('holds mail for others')
-    } catch (error) {
-      if (!signal.aborted) log.error('the holder role could not be taken on', { error: nameOf(error) })
+}
+
+class Taking {
+  readonly #init: TakingRole
+  readonly #queue = new KeyedQueue(WAITING_MAX)
+  readonly #stopped = new AbortController()
+  #startedAtMs = 0
+  #solution: Promise<Uint8Array> | undefined
+  #taken = false
+  #waiting = false
+  #cancelDoubt: (() => void) | undefined
+  #unwatch: (() => void) | undefined
+
+  constructor(init: TakingRole) {
+    this.#init = init
+  }
+
+  async start(): Promise<void> {
+    const { profile, clock, reach } = this.#init
+    this.#startedAtMs = clock.now()
+    this.#unwatch = reach.onChange(() => {
+      this.#onReach()
+    })
+    const free = profile.holderUptimeMs === 0 && profile.puzzleBits === 0
+    if (free && profile.privateAddresses) await this.#queue.run('', async () => this.#take())
+    else this.#onReach()
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+    this.#cancelDoubt?.()
+    this.#unwatch?.()
+  }
+
+  #onReach(): void {
+    this.#cancelDoubt?.()
+    this.#cancelDoubt = undefined
+    const now = this.#init.reach.now()
+    if (now === 'public') void this.#wait()
+    else if (now === 'behind-nat') this.#change('nobody can dial us', async () => this.#putDown())
+    else {
+      this.#cancelDoubt = this.#init.clock.after(DOUBT_MS, () => {
+        this.#change('it is not clear whether anybody can dial us', async () => this.#putDown())
+      })
     }
   }
-  return {
-    start: async () => {
-      if (profile.holderUptimeMs === 0 && profile.puzzleBits === 0) await take(await puzzle(signal))
-      else void inBackground()
-    },
-    stop: () => {
-      stopped.abort()
-    },
+
+  /** Until the time is over and the puzzle solved; nobody works at it before others can reach us. */
+  async #wait(): Promise<void> {
+    const { clock, profile, log, puzzle, reach } = this.#init
+    if (this.#waiting || this.#taken) return
+    this.#waiting = true
+    const { signal } = this.#stopped
+    try {
+      this.#solution ??= puzzle(signal)
+      const leftMs = Math.max(0, this.#startedAtMs + profile.holderUptimeMs - clock.now())
+      await Promise.all([this.#solution, sleep(clock, leftMs, signal)])
+      if (reach.now() === 'public') this.#change('others can dial us', async () => this.#take())
+    } catch (error) {
+      this.#solution = undefined
+      if (!signal.aborted) log.error('the holder role could not be taken on', { error: nameOf(error) })
+    }
+    this.#waiting = false
+  }
+
+  #change(why: string, action: () => Promise<boolean>): void {
+    const { log } = this.#init
+    this.#queue
+      .run('', async () => {
+        if (await action()) log.info(this.#taken ? 'holds mail for others' : 'holds no mail for others', { why })
+      })
+      .catch((error: unknown) => {
+        if (!this.#stopped.signal.aborted) log.error('the holder role did not change', { error: nameOf(error) })
+      })
+  }
+
+  /** True where that is new. */
+  async #take(): Promise<boolean> {
+    const { puzzle, take } = this.#init
+    if (this.#taken) return false
+    this.#solution ??= puzzle(this.#stopped.signal)
+    const solution = await this.#solution
+    this.#stopped.signal.throwIfAborted()
+    await take(solution)
+    this.#taken = true
+    return true
+  }
+
+  async #putDown(): Promise<boolean> {
+    if (!this.#taken || this.#stopped.signal.aborted) return false
+    await this.#init.putDown()
+    this.#taken = false
+    return true
   }
 }

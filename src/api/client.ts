@@ -13,6 +13,7 @@ import type {
   KeyView,
   MailboxView,
   MessageView,
+  NetView,
   Page,
   PeerView,
   PrekeysView,
@@ -92,6 +93,9 @@ export class ApiClient implements Omit<Application, 'onEvent'> {
   }
   mailbox(): Promise<MailboxView> {
     return this.#get('/mailbox')
+  }
+  net(): Promise<NetView> {
+    return this.#get('/net')
   }
   prekeys(): Promise<PrekeysView> {
     return this.#get('/prekeys')

@@ -8,6 +8,7 @@ import type {
   KeyView,
   MailboxView,
   MessageView,
+  NetView,
   Page,
   PeerView,
   PrekeysView,
@@ -26,6 +27,7 @@ import type { Contact, Message } from '../store/records.ts'
 import type { PrekeyCard } from '../wire/prekeys.ts'
 import { encodeInvite, encodeSafetyQr, parseInvite } from '../wire/invite.ts'
 import type { Daemon } from './daemon.ts'
+import { netView } from './net-view.ts'
 import type { UnlockedRooms } from './unlocked.ts'
 import { publishNow, TOKEN_PREFIX } from './upkeep.ts'
 import {
@@ -44,7 +46,6 @@ import {
 /** An invite's one-time token is good for a week. */
 const TOKEN_LIFE_MS = 7 * 24 * 3_600_000
 const NAME_BYTES_MAX = 64
-const INVITE_ADDRESSES_MAX = 4
 /** How long an invite waits for holders to take the policy that has its lane; without it the guest pays a stamp. */
 const INVITE_PUBLISH_MS = 3_000
 
@@ -70,6 +71,7 @@ export class DaemonApplication implements Application {
       peerId: host.peerId,
       addresses: host.addresses(),
       peers: new Set(host.peers().map(({ id }) => id)).size,
+      reach: { reachability: host.reach().reachability, relays: host.reach().relays.length },
       holder: held,
       outbox: { waiting: rooms?.outbox.queue.waiting ?? 0 },
       mailbox: {
@@ -132,7 +134,7 @@ export class DaemonApplication implements Application {
       // Who is quick with the link is to find the lane open.
       await rooms.policies.publishSoon(INVITE_PUBLISH_MS)
     }
-    const addresses = base.host.addresses().slice(0, INVITE_ADDRESSES_MAX)
+    const addresses = base.host.joining.waysIn()
     return { link: encodeInvite({ version: 1, accountId: rooms.account.accountId, addresses, token }) }
   }
 
@@ -159,7 +161,8 @@ export class DaemonApplication implements Application {
     const invite = input.target.trim().startsWith('sotto:') ? parseInvite(input.target) : undefined
     if (invite !== undefined) await this.#daemon.join(invite.addresses)
     const accountId = invite?.accountId ?? parseAccountId(input.target.trim())
-    const resolved = await rooms.directory.resolve(accountId)
+    const find = async () => rooms.directory.resolve(accountId)
+    const resolved = await (invite === undefined ? find() : this.#daemon.patiently(find))
     // What the request is sealed with is fetched while it is being written down.
     for (const prekeys of resolved.prekeys) this.#prefetch(resolved.accountId, prekeys)
     const added = await rooms.contacts.add({
@@ -301,6 +304,19 @@ export class DaemonApplication implements Application {
   async mailbox(): Promise<MailboxView> {
     const { mailbox, conversations } = this.#rooms()
     return mailboxView(mailbox.reader.lastSweep, mailbox.reader.pending, await conversations.all())
+  }
+
+  async net(): Promise<NetView> {
+    const { host, profile } = this.#daemon.base
+    return netView({
+      status: host.reach(),
+      role: this.#daemon.role,
+      addresses: host.addresses(),
+      listening: host.listening(),
+      peers: host.peers(),
+      holding: this.#daemon.heldUsage().serving,
+      nextDoor: profile.privateAddresses,
+    })
   }
 
   async peers(): Promise<readonly PeerView[]> {

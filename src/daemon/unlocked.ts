@@ -50,10 +50,9 @@ import {
 } from './upkeep.ts'
 import { CONTENT_KIND } from '../wire/content.ts'
 import { prekeyRooms } from './prekeys.ts'
+import { toldAddresses } from './told-addresses.ts'
+import type { ToldAddresses } from './told-addresses.ts'
 
-const ADDRESSES_SETTING = 'announced-addresses'
-/** Contacts hear of our mailboxes anew after this long (protocol §4: a refresh each month). */
-const GRANT_REFRESH_MS = 30 * 24 * 3_600_000
 const HOUSEKEEPING_MS = 3_600_000
 /** How long `msg why` can tell the story of a message that is done. */
 const HISTORY_MS = 30 * 24 * 3_600_000
@@ -85,6 +84,7 @@ export class Unlocked implements Startable {
   readonly #vault: Vault
   readonly #intake: Intake
   readonly #lifecycle: Lifecycle
+  readonly #told: ToldAddresses
   #cancelHousekeeping: (() => void) | undefined
   #housekeeping: Promise<void> | undefined
   #running = false
@@ -95,6 +95,7 @@ export class Unlocked implements Startable {
     this.#base = base
     this.#vault = vault
     this.#intake = intake
+    this.#told = toldAddresses(base, rooms)
     this.#lifecycle = new Lifecycle(
       [
         {
@@ -144,6 +145,7 @@ export class Unlocked implements Startable {
   async stop(): Promise<void> {
     this.#running = false
     this.#cancelHousekeeping?.()
+    await this.#told.stop()
     await this.#lifecycle.stop()
     await this.#housekeeping
     await this.rooms.journal.idle()
@@ -161,10 +163,21 @@ export class Unlocked implements Startable {
   /** A peer came or went: whatever waits for it, or for any network at all, is tried. */
   async onPeer(peerId: string, connected: boolean): Promise<void> {
     if (!this.#running || !connected) return
-    this.rooms.cards.hurry()
-    this.rooms.pool.hurry()
-    this.rooms.policies.hurry()
+    for (const room of [this.rooms.cards, this.rooms.pool, this.rooms.policies]) room.hurry()
     for (const { accountId, deviceId } of await this.#devicesOf(peerId)) this.rooms.outbox.hurry(accountId, deviceId)
+  }
+
+  /** Others reach us in another way. */
+  onReach(): void {
+    if (this.#running) this.#told.changed()
+  }
+
+  /** The network is back: subscriptions are renewed, mailboxes read, and whatever waits is tried, directly first. */
+  onReturn(): void {
+    if (!this.#running) return
+    void this.rooms.mailbox.reader.sweep()
+    this.rooms.outbox.hurry()
+    for (const room of [this.rooms.cards, this.rooms.pool, this.rooms.policies]) room.hurry()
   }
 
   async #devicesOf(peerId: string): Promise<readonly { accountId: Uint8Array; deviceId: Uint8Array }[]> {
@@ -191,14 +204,7 @@ export class Unlocked implements Startable {
   async #houseRound(): Promise<void> {
     const { store, contacts, directory, journal } = this.rooms
     const now = this.#base.clock.now()
-    const addresses = this.#base.host.addresses().join(' ').slice(0, 4_096)
-    const moved = (await store.settings.get(ADDRESSES_SETTING)) !== addresses
-    await contacts.refreshGrants(moved ? now : now - GRANT_REFRESH_MS)
-    await journal.commit(() => ({
-      ops: store.settings.put(ADDRESSES_SETTING, addresses),
-      facts: [],
-      result: undefined,
-    }))
+    await this.#told.round()
     // Replaced ratchet states and spent prekeys leave LevelDB's files only when it compacts (forward secrecy on disk).
     for (const bucket of ['sessions', 'signedPrekeys', 'kemPrekeys', 'oneTimePrekeys'] as const) {
       await this.#base.database.compact(bucketRange(bucket))

@@ -25,6 +25,8 @@ export interface NetworkProfile {
   readonly inboundPerSecond: number
   /** Multiaddrs to join by, besides those in the configuration. */
   readonly bootstrap: readonly string[]
+  /** Ed25519 public keys (hex) of who keeps the list of peers to join by; more than half of them sign it. */
+  readonly listKeys: readonly string[]
 }
 
 const SECOND_MS = 1_000
@@ -45,6 +47,7 @@ export const MAIN: NetworkProfile = Object.freeze({
   privateAddresses: false,
   inboundPerSecond: 50,
   bootstrap: Object.freeze([]),
+  listKeys: Object.freeze([]),
 })
 
 /** One machine or one room: young, small and trusted not to be flooded. */
@@ -60,6 +63,7 @@ export const LOCAL: NetworkProfile = Object.freeze({
   privateAddresses: true,
   inboundPerSecond: Number.POSITIVE_INFINITY,
   bootstrap: Object.freeze([]),
+  listKeys: Object.freeze([]),
 })
 
 /** The profiles that need no file. */

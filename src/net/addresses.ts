@@ -1,5 +1,5 @@
 /** Multiaddrs as texts: which are well formed, which may be dialled here, which come first. */
-import type { IdentifyResult } from '@libp2p/interface'
+import type { Connection, IdentifyResult } from '@libp2p/interface'
 import { isPrivate } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -36,6 +36,11 @@ export function addressFor(text: string, peerId: string): Multiaddr | undefined 
 /** The address without the peer id at its end. */
 export function withoutPeer(text: string): string {
   return text.replace(/\/p2p\/[^/]+$/, '')
+}
+
+/** Whether a third peer carries the connection. A relay without limits leaves no other sign. */
+export function isRelayed(connection: Pick<Connection, 'remoteAddr'>): boolean {
+  return connection.remoteAddr.getComponents().some((component) => component.name === 'p2p-circuit')
 }
 
 /** The IP address in text form, or `undefined` over a relay or by name. */

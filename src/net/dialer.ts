@@ -1,14 +1,23 @@
 /** Connections and streams to peers, by explicit addresses: what the peer store says of a peer may be a stranger's word. */
 import type { Connection, Stream } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { NetworkError, UsageError } from '../lib/errors.ts'
 import type { PeerRecord } from '../wire/peer.ts'
-import { addressFor, parseAddress } from './addresses.ts'
+import { addressFor, isRelayed, parseAddress } from './addresses.ts'
 import type { Node } from './libp2p-node.ts'
 import { parsePeerId } from './peer-id.ts'
 import { DIAL_DEADLINE_MS } from './protocols.ts'
 import { networkError, within } from './signals.ts'
 
 const STREAM_TRIES = 2
+const PROBE_DEADLINE_MS = 3_000
+const PING_PROTOCOL = '/ipfs/ping/1.0.0'
+
+/** A new stream, and what it runs over. */
+export interface Opened {
+  readonly stream: Stream
+  readonly connection: Connection
+}
 
 export class Dialer {
   readonly #node: Node
@@ -17,11 +26,20 @@ export class Dialer {
     this.#node = node
   }
 
-  /** An open connection to the peer, or `undefined`. */
+  /** An open connection to the peer, a direct one where there is one, or `undefined`. */
   existing(peerId: string): Connection | undefined {
+    return this.direct(peerId) ?? this.#open(peerId)[0]
+  }
+
+  /** An open connection that nobody carries for us, or `undefined`. */
+  direct(peerId: string): Connection | undefined {
+    return this.#open(peerId).find((connection) => !isRelayed(connection))
+  }
+
+  #open(peerId: string): readonly Connection[] {
     const id = parsePeerId(peerId)
-    if (id === undefined) return undefined
-    return this.#node.getConnections(id).find((connection) => connection.status === 'open')
+    if (id === undefined) return []
+    return this.#node.getConnections(id).filter((connection) => connection.status === 'open')
   }
 
   /** A connection, the existing one where there is one. Throws NetworkError or TimeoutError. */
@@ -38,16 +56,38 @@ export class Dialer {
   }
 
   /** A new stream. A connection that turns out to be dead costs one more try. */
-  async open(peer: PeerRecord, protocol: string, signal: AbortSignal): Promise<Stream> {
+  async open(peer: PeerRecord, protocol: string, signal: AbortSignal): Promise<Opened> {
     for (let tries = 1; ; tries++) {
       const connection = await this.connect(peer, signal)
       try {
-        return await connection.newStream(protocol, { signal })
+        const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })
+        return { stream, connection }
       } catch (error) {
         if (tries === STREAM_TRIES || signal.aborted || connection.status === 'open') {
           throw networkError('opening the stream', error)
         }
       }
+    }
+  }
+
+  /** Dials these and no others, whether or not the peer is connected over a relay. Throws NetworkError or TimeoutError. */
+  async dialDirect(addresses: readonly Multiaddr[], signal: AbortSignal): Promise<Connection> {
+    try {
+      return await this.#node.dial([...addresses], { signal })
+    } catch (error) {
+      throw networkError('dialling the peer', error)
+    }
+  }
+
+  /** The peer chose another path: cuts its direct connection if nobody answers there any more. Never throws. */
+  async probeDirect(peerId: string, stopped: AbortSignal): Promise<void> {
+    const connection = this.direct(peerId)
+    if (connection === undefined) return
+    try {
+      const stream = await connection.newStream(PING_PROTOCOL, { signal: within(PROBE_DEADLINE_MS, stopped) })
+      await stream.close()
+    } catch (error) {
+      connection.abort(error as Error)
     }
   }
 

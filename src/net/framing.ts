@@ -95,6 +95,7 @@ export class FrameReader {
   #ended = false
   #error: Error | undefined
   #paused = false
+  #resuming = false
   #cancelDeadline: (() => void) | undefined
 
   /** @param firstFrameDue whether the first frame has to come within the deadline, too */
@@ -138,8 +139,8 @@ export class FrameReader {
       this.#fail(error as Error)
       return
     }
-    if (this.#bytes > this.#limits.frameBytesMax) this.#pause()
-    else this.#watchPartial()
+    if (this.#bytes <= this.#limits.frameBytesMax) this.#watchPartial()
+    else if (!this.#resuming) this.#pause()
   }
 
   #deliver(frame: Uint8Array): void {
@@ -180,8 +181,12 @@ export class FrameReader {
   #resumeWhenLow(): void {
     if (!this.#paused || this.#bytes * 2 > this.#limits.frameBytesMax) return
     this.#paused = false
+    // yamux would lose a pause within the resume, and let the peer send until the read buffer is over its limit
+    this.#resuming = true
     if (this.#stream.readStatus === 'paused') this.#stream.resume()
-    if (!this.#ended) this.#watchPartial()
+    this.#resuming = false
+    if (this.#bytes > this.#limits.frameBytesMax) this.#pause()
+    else if (!this.#ended) this.#watchPartial()
   }
 
   #fail(error: Error): void {
@@ -243,6 +248,16 @@ export class FrameWriter {
     if (this.#ended) return 0
     const waitingBytes = this.#waiting.reduce((sum, { frame }) => sum + frame.length, 0)
     return this.#bytes + waitingBytes + this.#stream.writeBufferLength
+  }
+
+  /** Ends the stream's writing half after the last frame; the other half stays open. Throws what the stream does. */
+  async finish(signal: AbortSignal): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    this.#cancelStall?.()
+    for (const pending of this.#waiting.splice(0)) pending.reject(gone())
+    if (this.#queue.length > 0) this.#stream.send(concat(...this.#queue.splice(0)))
+    await this.#stream.close({ signal })
   }
 
   /** Queues the frame if there is room; false where there is none or the stream is gone. */

@@ -84,7 +84,7 @@ export class HolderClient {
 
   async #open(peer: PeerRecord): Promise<StreamLink> {
     const signal = within(LINK_DEADLINE_MS, this.#stopped.signal)
-    const stream = await this.#dialer.open(peer, this.#limits.id, signal)
+    const { stream } = await this.#dialer.open(peer, this.#limits.id, signal)
     const link = new StreamLink(peer.id, stream, this.#limits, this.#clock, this.#linkHooks())
     await link.open(signal)
     this.#makeRoom()

@@ -9,6 +9,7 @@ import type { KadDHT } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import type { Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { Libp2pOptions } from 'libp2p'
 import type { NetworkProfile } from '../lib/network-profile.ts'
@@ -19,9 +20,11 @@ import { connectionGater } from './gater.ts'
 import { PeerDatastore } from './peer-datastore.ts'
 import { parsePeerId } from './peer-id.ts'
 import type { ConnectedPeer } from './ports.ts'
+import type { ReachParts } from './reach/parts.ts'
 import { ADDRESS_DIAL_DEADLINE_MS, DIAL_DEADLINE_MS } from './protocols.ts'
 import type { Role } from './roles.ts'
 import { orAborted, within } from './signals.ts'
+import type { TcpDialer } from './upgrade/tcp-dialer.ts'
 
 const DAY_MS = 86_400_000
 const KIB = 1_024
@@ -31,7 +34,12 @@ const NEAR_TAG_TTL_MS = 120_000
 
 // A type, not an interface: libp2p's service map asks for an index signature.
 // oxlint-disable-next-line typescript/consistent-type-definitions
-export type NodeServices = { identify: Identify; identifyPush: IdentifyPush; ping: Ping; dht: KadDHT }
+export type NodeServices = {
+  identify: Identify
+  identifyPush: IdentifyPush
+  ping: Ping
+  dht: KadDHT
+}
 export type Node = Libp2p<NodeServices>
 export type Encrypter = NonNullable<Libp2pOptions['connectionEncrypters']>[number]
 
@@ -46,6 +54,10 @@ export interface NodeInit {
   readonly encrypters: readonly Encrypter[]
   /** Addresses the user gave, peer ids cut off: they may be private whatever the profile says. */
   readonly trustedAddresses: ReadonlySet<string>
+  /** What dials and listens, where somebody asks it where connections left from. */
+  readonly tcp?: TcpDialer
+  /** What makes others able to reach us; without it nothing is proved, carried or asked. */
+  readonly reach?: ReachParts
 }
 
 /** A node that is not started yet. */
@@ -58,7 +70,7 @@ export async function createNode(init: NodeInit): Promise<Node> {
     nodeInfo: { name: 'sotto', version: '1', userAgent: 'sotto/1' }, // the same for all: versions single people out
     datastore: new PeerDatastore(),
     addresses: { listen: [...init.listen], announce: [...init.announce] },
-    transports: [tcp()],
+    transports: [init.tcp?.transport ?? tcp(), ...(init.reach === undefined ? [] : [init.reach.client.transport])],
     connectionEncrypters: [...init.encrypters],
     streamMuxers: [muxer()],
     transportManager: { faultTolerance: FaultTolerance.NO_FATAL },
@@ -78,9 +90,16 @@ export async function createNode(init: NodeInit): Promise<Node> {
       identifyPush: identifyPush(), // tells others when the holder role comes or goes
       ping: ping({ maxInboundStreams: 32, maxOutboundStreams: 64 }),
       dht: routingTable(init),
+      ...(init.reach === undefined ? {} : servicesOf(init.reach)),
     },
   })
   return made
+}
+
+/** Nobody calls them: they work by themselves, and are steered from where they were made. */
+function servicesOf({ proofs, server }: ReachParts): Record<string, (components: never) => unknown> {
+  const { v1, v2 } = proofs.autoNat
+  return { autoNat: v1, autoNat2: v2, ...(server === undefined ? {} : { relay: server.service }) }
 }
 
 /** A paused stream may be sent its whole window, and above the read buffer it is reset: so the one is below the other. */
@@ -99,7 +118,7 @@ function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
   }
   return kadDHT({
     protocol: init.kadId,
-    clientMode: !init.role.routes,
+    clientMode: !init.role.routes || !init.profile.privateAddresses, // until it is known that others can dial us
     alpha: 3,
     disjointPaths: 2,
     kBucketSize: 20,
@@ -113,6 +132,12 @@ function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
     querySelfInterval: 600_000,
     maxInboundStreams: 16,
   })
+}
+
+/** What the transports listen on, whatever is announced. */
+export function listeningOn(node: Node): readonly Multiaddr[] {
+  const inner = node as unknown as { readonly components: { readonly transportManager: { getAddrs(): Multiaddr[] } } }
+  return inner.components.transportManager.getAddrs()
 }
 
 interface Debounced {
@@ -148,6 +173,15 @@ export async function protectPeers(node: Node, peerIds: readonly string[]): Prom
     const id = parsePeerId(peerId)
     if (id !== undefined) await node.peerStore.merge(id, { tags })
   }
+}
+
+/**
+ * Lets kad-dht ask for who is near us. It connects to those it asks, and the holders among them greet: for who has joined by
+ * peers that hold nothing, and can be reached by nobody.
+ */
+export async function walkHome(node: Node, signal: AbortSignal): Promise<void> {
+  const walk = node.services.dht.getClosestPeers(node.peerId.toMultihash().bytes, { signal })[Symbol.asyncIterator]()
+  while ((await walk.next()).done !== true) signal.throwIfAborted()
 }
 
 /** One line per connection. */

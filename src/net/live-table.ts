@@ -188,6 +188,11 @@ export class LiveTable {
     return failure !== undefined && this.#clock.now() - failure.atMs < FAILED_FOR_MS
   }
 
+  /** The network was away: that nobody answered says nothing about anybody. */
+  forgive(): void {
+    this.#failures.clear()
+  }
+
   isLive(id: string): boolean {
     return this.#isLive(id)
   }

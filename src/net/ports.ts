@@ -54,6 +54,22 @@ export interface DirectNetwork {
   onFrame(listener: DirectListener): void
 }
 
+/** Joining by what people give one another, and coming back. */
+export interface Joining {
+  /**
+   * Joins by the multiaddrs of an invite, side by side; returns when there is a holder to ask. They stay among the ways in, and in
+   * the cache. Throws NetworkError where none answers, and the signal's reason.
+   */
+  joinBy(addresses: readonly string[], signal: AbortSignal): Promise<void>
+  /** What goes into an invite: multiaddrs of ours and of some neighbours. */
+  waysIn(): readonly string[]
+  /**
+   * Called when the network is there again after a sleep, a move or an outage: what hangs on connections is to be made anew.
+   * The returned function ends it.
+   */
+  onReturn(listener: () => void): () => void
+}
+
 /** Signs with the peer's own key. */
 export interface PeerSigner {
   readonly peerId: string

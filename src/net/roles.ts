@@ -28,6 +28,8 @@ export interface Role {
   readonly relay: RelayBudget | undefined
   /** Answers STUN, so that peers behind NATs learn their addresses. */
   readonly stun: boolean
+  /** Looks for peers on the local network and is found there. Next door to a server stand other people's servers. */
+  readonly lan: boolean
   /** Answers kad-dht's questions. */
   readonly routes: boolean
   /** Connections in and out. */
@@ -52,11 +54,12 @@ export const ROLES: Readonly<Record<RoleName, Role>> = {
       bytesPerSecond: MIB,
     },
     stun: false,
+    lan: true,
     routes: true,
     connectionsMax: 300,
     neighbours: 20,
   },
-  light: { holds: false, relay: undefined, stun: false, routes: false, connectionsMax: 48, neighbours: 6 },
+  light: { holds: false, relay: undefined, stun: false, lan: true, routes: false, connectionsMax: 48, neighbours: 6 },
   relay: {
     holds: false,
     relay: {
@@ -68,6 +71,7 @@ export const ROLES: Readonly<Record<RoleName, Role>> = {
       bytesPerSecond: 16 * MIB,
     },
     stun: true,
+    lan: false,
     routes: true,
     connectionsMax: 4_000,
     neighbours: 20,
@@ -83,6 +87,7 @@ export const ROLES: Readonly<Record<RoleName, Role>> = {
       bytesPerSecond: 512 * KIB,
     },
     stun: true,
+    lan: false,
     routes: true,
     connectionsMax: 2_000,
     neighbours: 20,

@@ -107,7 +107,7 @@ export class Person implements Peer {
     const database = await Database.over(this.disk.engine(clock))
     this.#database = database
     const hasAccount = await accountExists(database)
-    const daemon = new Daemon({ base: this.#base(database, clock), held: undefined, hasAccount, version: '0' })
+    const daemon = new Daemon({ base: this.#base(database, clock), holder: undefined, hasAccount, version: '0' })
     this.online()
     if (hasAccount) await daemon.unlock(PASSPHRASE)
     else await daemon.create({ passphrase: PASSPHRASE })
@@ -169,7 +169,8 @@ export class Person implements Peer {
       holderNetwork,
       addresses: () => net.record(this).addresses,
       peers: () => [],
-      dial: async () => this.peerId,
+      joining: { joinBy: async () => {}, waysIn: () => net.record(this).addresses, onReturn: () => () => {} },
+      onReach: () => () => {},
     } as unknown as Base['host']
     return {
       ...common,

@@ -242,7 +242,7 @@ export class Person {
     this.#receiving = false
     this.#disk = await Disk.open(this.world.clock, join(this.#directory, 'db'))
     const hasAccount = await accountExists(this.#disk.database)
-    const daemon = new Daemon({ base: this.#base(this.#disk), held: undefined, hasAccount, version: '0' })
+    const daemon = new Daemon({ base: this.#base(this.#disk), holder: undefined, hasAccount, version: '0' })
     this.up = true
     if (hasAccount) await daemon.unlock(PASSPHRASE)
     else await daemon.create({ passphrase: PASSPHRASE })
@@ -411,7 +411,8 @@ export class Person {
       holderNetwork: network,
       addresses: () => [],
       peers: () => [],
-      dial: async () => this.peerId,
+      joining: { joinBy: async () => {}, waysIn: () => [], onReturn: () => () => {} },
+      onReach: () => () => {},
     } as unknown as Base['host']
     const common = { clock, rng: world.rng, crypto: world.cryptoOf(this.name), log: this.log }
     return {

@@ -59,6 +59,7 @@ import { SIZE_CLASSES_BYTES } from '../../src/wire/padding.ts'
 import { peerRecordCodec } from '../../src/wire/peer.ts'
 import { oneTimePrekeyCodec, prekeyCardCodec } from '../../src/wire/prekeys.ts'
 import { SESSION_STATUSES, sessionBookCodec } from '../../src/wire/session-state.ts'
+import { upgradeFrameCodec } from '../../src/wire/upgrade.ts'
 
 export interface WireSample {
   readonly name: string
@@ -186,6 +187,12 @@ const cursor = maybe(record({ boot: bytes(8), at: u32 }))
 /** One of several kinds, each with its body. */
 const kinds = (bodies: Readonly<Record<number, fc.Arbitrary<unknown>>>): fc.Arbitrary<unknown> =>
   fc.oneof(...Object.entries(bodies).map(([kind, body]) => record({ kind: fc.constant(Number(kind)), body })))
+
+const endpoint = kinds({
+  4: record({ ip: bytes(4), port: fc.integer({ min: 1, max: 0xffff }) }),
+  6: record({ ip: bytes(16), port: fc.integer({ min: 1, max: 0xffff }) }),
+})
+const terms = record({ mapping: fc.constantFrom(0, 1, 2), reachable: few(endpoint, 4), punchable: maybe(endpoint) })
 
 const putProof = kinds({
   1: record({ key: bytes(32), signature: bytes(64) }),
@@ -414,6 +421,7 @@ export const WIRE_SAMPLES: readonly WireSample[] = [
       2: record({ acks: few(record({ id: bytes(32), preimage: bytes(16) }), 64, 1) }),
     }),
   ),
+  sample('upgrade frame', upgradeFrameCodec, kinds({ 1: terms, 2: terms, 3: record({ rung: fc.constantFrom(1, 2) }) })),
   sample('content', contentCodec, content),
   sample('grant', grantCodec, grant),
   sample('text body', textBodyCodec, record({ text: text(10_000), replyTo: maybe(bytes(16)) })),

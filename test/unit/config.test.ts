@@ -152,3 +152,17 @@ test('OP-05 the role says whether mail of others is held, and the settings have 
   assert.equal(parseConfig({ holder: { enabled: false } }).holder.enabled, false)
   assert.throws(() => parseConfig({ role: 'supernode' }), /role/)
 })
+
+test('OP-06 OP-02 the local network is looked at unless the settings say no; a peer list may lie anywhere', async (t) => {
+  const home = await tempHome(t)
+  const plain = await loadSettings({ home, env: {} })
+  assert.deepEqual([plain.mdns, plain.peerList], [true, undefined])
+  const told = await loadSettings({ home, env: { SOTTO_MDNS: 'false', SOTTO_PEER_LIST: '/etc/sotto/peers.json' } })
+  assert.deepEqual([told.mdns, told.peerList], [false, '/etc/sotto/peers.json'])
+  const flagged = await loadSettings({
+    home,
+    env: { SOTTO_MDNS: 'true' },
+    flags: { mdns: false, peerList: 'here.json' },
+  })
+  assert.deepEqual([flagged.mdns, flagged.peerList], [false, 'here.json'])
+})

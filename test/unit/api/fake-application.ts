@@ -111,6 +111,7 @@ export function fakeApplication(): Fake {
         peerId: '12D3KooW',
         addresses: ['/ip4/127.0.0.1/tcp/4001'],
         peers: 3,
+        reach: { reachability: 'public', relays: 0 },
         holder: { serving: true, records: 2, bytes: 100 },
         outbox: { waiting: 0 },
         mailbox: { lastSweepAt: null, complete: false, unread: 0 },
@@ -247,6 +248,24 @@ export function fakeApplication(): Fake {
     async why(id) {
       const { status } = message(id)
       return { id, status, devices: [], summary: 'it waits for a holder' }
+    },
+    async net() {
+      fake.calls.push('net')
+      return {
+        role: 'peer',
+        reachability: 'behind-nat',
+        summary: 'Nobody can dial this machine.',
+        addresses: ['/ip4/11.0.0.2/tcp/4001/p2p/12D3KooWRelay/p2p-circuit/p2p/12D3KooW'],
+        listening: ['/ip4/192.168.1.10/tcp/4001/p2p/12D3KooW'],
+        verified: [],
+        unproved: [],
+        mapping: 'endpoint-independent',
+        observed: '/ip4/21.0.0.2/tcp/34787',
+        relays: [{ peerId: '12D3KooWRelay', expiresAt: AT }],
+        serves: { holder: false, relay: false, reservations: 0, circuits: 0 },
+        peers: { connected: 4, holders: 3, relayed: 1 },
+        hints: ['Forward TCP port 4001 of the router to this machine.'],
+      }
     },
     async prekeys() {
       need()

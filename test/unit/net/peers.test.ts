@@ -141,6 +141,7 @@ test('DT-15 joining is tried for ever, with pauses that grow to at most 24 s, an
     rng: seededRng(1),
     log: silentLogger,
     cached: () => [{ id: OTHER, addresses: ['/ip4/8.8.4.4/tcp/1'] }],
+    invited: () => [],
     connections: () => connected,
     isConnected: () => connected > 0,
     dial: async () => {

@@ -1,0 +1,108 @@
+/** Using relays: libp2p's transport for dialling and being dialled over them, and its reservations, made one relay at a time. */
+import { circuitRelayTransport, RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
+import type { PeerId, Stream } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { NetworkError } from '../../lib/errors.ts'
+import { ipOf } from '../addresses.ts'
+import { parsePeerId } from '../peer-id.ts'
+import { override } from './autonat.ts'
+import { Gate } from './gate.ts'
+
+type Components = Parameters<ReturnType<typeof circuitRelayTransport>>[0]
+type Transport = ReturnType<ReturnType<typeof circuitRelayTransport>>
+
+/** Who says this in identify carries for others. */
+export const HOP_PROTOCOL = RELAY_V2_HOP_CODEC
+const STOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/stop'
+const CONNECTIONS_OVER_ONE_RELAY_MAX = 32
+const RESERVING_DEADLINE_MS = 5_000
+
+/** The parts of libp2p's transport that its public type leaves out. */
+interface Internals {
+  readonly reservationStore: {
+    addRelay(peerId: PeerId, type: 'configured'): Promise<{ details: { reservation: { expire: bigint } } }>
+    getReservation(peerId: PeerId): { readonly expire: bigint } | undefined
+    cancelReservations(): void
+    addEventListener(type: 'relay:removed', listener: (event: CustomEvent<{ relay: PeerId }>) => void): void
+    relayFilter: { has(bytes: Uint8Array): boolean; add(bytes: Uint8Array): void }
+  }
+}
+
+export class RelayClient {
+  readonly #gate: Gate
+  #store: Internals['reservationStore'] | undefined
+  #onLost: (peerId: string) => void = () => {}
+
+  constructor() {
+    // Nobody carries to us whom we did not ask to: libp2p would make a reservation with any stranger that tries.
+    this.#gate = new Gate(
+      (protocol) => protocol === STOP_PROTOCOL,
+      (_stream: Stream, { remotePeer }) => this.#store?.getReservation(remotePeer) !== undefined,
+    )
+  }
+
+  /** libp2p's transport. */
+  readonly transport = (components: Components): Transport => {
+    const wrapped = override(components, { registrar: this.#gate.wrap(components.registrar) })
+    const transport = circuitRelayTransport({
+      maxInboundStopStreams: CONNECTIONS_OVER_ONE_RELAY_MAX,
+      reservationCompletionTimeout: RESERVING_DEADLINE_MS,
+      discoveryFilter: { has: () => true, add() {}, remove() {} }, // whom to ask is our choice
+    })(wrapped)
+    const store = (transport as unknown as Internals).reservationStore
+    // A relay that once could not be dialled, or did not serve for a moment, would never be asked again: after its restart, say.
+    store.relayFilter = { has: () => false, add() {} }
+    store.addEventListener('relay:removed', ({ detail }) => {
+      this.#onLost(detail.relay.toString())
+    })
+    this.#store = store
+    return override(transport, {
+      dial: async (address, options) => {
+        await connectToRelay(components, address, options.signal)
+        return transport.dial(address, options)
+      },
+    })
+  }
+
+  /** Called for every relay that is lost, while we listen. */
+  onLost(listener: (peerId: string) => void): void {
+    this.#onLost = listener
+  }
+
+  /** Lets relays carry to us, or no longer. */
+  async listen(on: boolean): Promise<void> {
+    await this.#gate.set(on)
+    if (!on) this.#store?.cancelReservations()
+  }
+
+  /** A place at a connected relay; when it ends (ms). Throws NetworkError. */
+  async reserve(peerId: string): Promise<number> {
+    const id = parsePeerId(peerId)
+    if (id === undefined || this.#store === undefined) throw new NetworkError('no relay can be used')
+    try {
+      const { details } = await this.#store.addRelay(id, 'configured')
+      return Number(details.reservation.expire) * 1_000
+    } catch (error) {
+      throw new NetworkError('the relay has no place for us', { cause: error })
+    }
+  }
+
+  /** When our place at the relay ends (ms); it is renewed before that. `undefined` where we have none. */
+  expiresAt(peerId: string): number | undefined {
+    const id = parsePeerId(peerId)
+    const expire = id === undefined ? undefined : this.#store?.getReservation(id)?.expire
+    return expire === undefined ? undefined : Number(expire) * 1_000
+  }
+}
+
+/** By the address given and no other: libp2p would dial what the peer store says of the relay, and anybody may have said that. */
+async function connectToRelay(components: Components, address: Multiaddr, signal?: AbortSignal): Promise<void> {
+  const [relay = ''] = address.toString().split('/p2p-circuit')
+  const named = relay.split('/p2p/')[1] ?? ''
+  const id = parsePeerId(named)
+  if (id === undefined) throw new NetworkError('the address names no relay')
+  const { connectionManager } = components
+  if (connectionManager.getConnections(id).some(({ remoteAddr }) => ipOf(remoteAddr) !== undefined)) return
+  await connectionManager.openConnection(multiaddr(relay), signal === undefined ? {} : { signal })
+}

@@ -1,0 +1,123 @@
+/**
+ * `/sotto/<network>/upgrade/1`, both sides. In rounds: offer, answer (the round trip is measured), go with the number of a
+ * rung; half a round trip later both climb it. Who asks chooses the rung and ends the stream.
+ */
+import type { Stream } from '@libp2p/interface'
+import type { Clock } from '../../lib/clock.ts'
+import { withDeadline } from '../../lib/clock.ts'
+import { CodecError, NetworkError, nameOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { encode, tryDecode } from '../../wire/codec.ts'
+import { UPGRADE_FRAME, upgradeFrameCodec } from '../../wire/upgrade.ts'
+import type { UpgradeFrame, UpgradeTerms } from '../../wire/upgrade.ts'
+import { FrameReader, FrameWriter } from '../framing.ts'
+import type { ProtocolLimits } from '../protocols.ts'
+import { orAborted } from '../signals.ts'
+import type { Rung } from './rungs.ts'
+
+/** `impossible`: one side knows that no rung can work. */
+export type Outcome = 'direct' | 'failed' | 'impossible'
+
+export interface ExchangeInit {
+  readonly rungs: readonly Rung[]
+  readonly limits: ProtocolLimits
+  readonly clock: Clock
+  readonly log: Logger
+  /** What we bring at the moment. */
+  readonly own: () => UpgradeTerms
+  /** What of a peer's terms may be acted on. */
+  readonly clean: (terms: UpgradeTerms) => UpgradeTerms
+  readonly isDirect: (peerId: string) => boolean
+}
+
+/** One message, a round of the peer's included. */
+const STEP_DEADLINE_MS = 10_000
+/** Rounds that anyone may ask of us on one stream. */
+const ROUNDS_MAX = 8
+
+export class Exchange {
+  readonly #init: ExchangeInit
+
+  constructor(init: ExchangeInit) {
+    this.#init = init
+  }
+
+  /** Our side of a stream that we opened. Throws where the peer breaks the rules or is gone. */
+  async ask(peerId: string, stream: Stream, signal: AbortSignal): Promise<Outcome> {
+    const { rungs, clock, own, clean, isDirect } = this.#init
+    const talk = new Talk(stream, this.#init, false)
+    const used = new Map<Rung, number>()
+    for (;;) {
+      const mine = own()
+      const asked = clock.now()
+      await talk.write({ kind: UPGRADE_FRAME.offer, body: mine }, signal)
+      const answer = await talk.read(signal)
+      if (answer?.kind !== UPGRADE_FRAME.answer) throw new NetworkError('no answer')
+      const theirs = clean(answer.body)
+      const waitMs = (clock.now() - asked) / 2
+      const rung = rungs.find((each) => (used.get(each) ?? 0) < each.rounds && each.possible(mine, theirs))
+      if (rung === undefined) return used.size === 0 ? 'impossible' : 'failed'
+      used.set(rung, (used.get(rung) ?? 0) + 1)
+      await talk.write({ kind: UPGRADE_FRAME.go, body: { rung: rung.id } }, signal)
+      await this.#climb(rung, { peerId, mine, theirs, asks: true, waitMs, signal })
+      if (isDirect(peerId)) return 'direct'
+    }
+  }
+
+  /** Our side of a stream that the peer opened, until it ends it. Throws where the peer breaks the rules. */
+  async answer(peerId: string, stream: Stream, signal: AbortSignal): Promise<void> {
+    const { rungs, own, clean } = this.#init
+    const talk = new Talk(stream, this.#init, true)
+    for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+      const offer = await talk.read(signal)
+      if (offer === undefined) return
+      if (offer.kind !== UPGRADE_FRAME.offer) throw new CodecError('not an offer')
+      const [mine, theirs] = [own(), clean(offer.body)]
+      await talk.write({ kind: UPGRADE_FRAME.answer, body: mine }, signal)
+      const go = await talk.read(signal)
+      if (go === undefined) return
+      if (go.kind !== UPGRADE_FRAME.go) throw new CodecError('not a go')
+      const rung = rungs.find((each) => each.id === go.body.rung)
+      if (rung?.possible(mine, theirs) !== true) throw new CodecError('a rung that cannot work')
+      await this.#climb(rung, { peerId, mine, theirs, asks: false, waitMs: 0, signal })
+    }
+    throw new NetworkError('too many rounds')
+  }
+
+  async #climb(rung: Rung, round: Parameters<Rung['climb']>[0]): Promise<void> {
+    try {
+      await rung.climb(round)
+    } catch (error) {
+      round.signal.throwIfAborted()
+      this.#init.log.debug('no direct connection yet', { rung: rung.id, error: nameOf(error) })
+    }
+  }
+}
+
+/** One stream's messages. */
+class Talk {
+  readonly #reader: FrameReader
+  readonly #writer: FrameWriter
+  readonly #clock: Clock
+
+  constructor(stream: Stream, { limits, clock }: ExchangeInit, firstFrameDue: boolean) {
+    this.#reader = new FrameReader(stream, limits, clock, firstFrameDue)
+    this.#writer = new FrameWriter(stream, limits, clock)
+    this.#clock = clock
+  }
+
+  async write(frame: UpgradeFrame, signal: AbortSignal): Promise<void> {
+    await this.#writer.write(encode(upgradeFrameCodec, frame), signal)
+  }
+
+  /** The next message, or `undefined` where the peer has ended the stream. */
+  async read(signal: AbortSignal): Promise<UpgradeFrame | undefined> {
+    const bytes = await withDeadline(this.#clock, STEP_DEADLINE_MS, async (deadline) =>
+      orAborted(this.#reader.next(), AbortSignal.any([deadline, signal])),
+    )
+    if (bytes === undefined) return undefined
+    const frame = tryDecode(upgradeFrameCodec, bytes)
+    if (frame === undefined) throw new CodecError('malformed upgrade message')
+    return frame
+  }
+}

@@ -1,0 +1,113 @@
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { nativeProvider as crypto } from '../../../src/crypto/native.ts'
+import { seededRng } from '../../../src/lib/rng.ts'
+import { LIST_LIFE_MAX_MS, ROTATIONS_MAX, verifyPeerList } from '../../../src/protocol/peer-list.ts'
+import type { ListRules, ListSignature, SignedList } from '../../../src/protocol/peer-list.ts'
+import { keyRotationBytes, peerListBytes } from '../../../src/wire/peer-list.ts'
+import type { PeerList } from '../../../src/wire/peer-list.ts'
+
+const NOW = 1_800_000_000_000
+const DAY_MS = 86_400_000
+const rng = seededRng(11)
+const keeper = () => {
+  const seed = rng.bytes(32)
+  return { seed, key: crypto.ed25519PublicKey(seed) }
+}
+type Keeper = ReturnType<typeof keeper>
+const [a, b, c, d, e] = [keeper(), keeper(), keeper(), keeper(), keeper()]
+
+const body: PeerList = {
+  network: 'main',
+  sequence: 7,
+  issuedAt: NOW - DAY_MS,
+  expiresAt: NOW + 100 * DAY_MS,
+  peers: [1, 2, 3].map((n) => `/ip4/8.8.8.${n}/tcp/4001/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA`),
+}
+
+const sign = (message: Uint8Array, by: readonly Keeper[]): readonly ListSignature[] =>
+  by.map(({ seed, key }) => ({ key, signature: crypto.ed25519Sign(seed, message) }))
+
+function signed(
+  by: readonly Keeper[],
+  change: Partial<PeerList> = {},
+  rotations: SignedList['rotations'] = [],
+): SignedList {
+  const list = { ...body, ...change }
+  return { rotations, list, signatures: sign(peerListBytes(list), by) }
+}
+
+function rotation(number: number, to: readonly Keeper[], by: readonly Keeper[], network = 'main') {
+  const turn = { network, number, keys: to.map(({ key }) => key) }
+  return { ...turn, signatures: sign(keyRotationBytes(turn), by) }
+}
+
+const rules: ListRules = { network: 'main', keys: [a.key, b.key, c.key], now: NOW }
+const holds = (list: SignedList, change: Partial<ListRules> = {}): void => {
+  verifyPeerList(crypto, list, { ...rules, ...change })
+}
+const refused = (list: SignedList, why: RegExp, change: Partial<ListRules> = {}): void => {
+  assert.throws(() => verifyPeerList(crypto, list, { ...rules, ...change }), {
+    name: 'VerificationError',
+    message: why,
+  })
+}
+
+test('OP-02 a list holds where more than half of the keys in force have signed it', () => {
+  holds(signed([a, b]))
+  holds(signed([a, b, c]))
+  holds(signed([c]), { keys: [c.key] })
+  refused(signed([a]), /more than half/)
+  refused(signed([a, a, a]), /more than half/)
+  refused(signed([a, d, e]), /more than half/)
+  refused(signed([a, b]), /more than half/, { keys: [a.key, b.key, c.key, d.key] })
+  refused(signed([a, b]), /no keys/, { keys: [] })
+})
+
+test('OP-02 any change of a signed list is noticed', () => {
+  const good = signed([a, b, c])
+  for (const change of [
+    { sequence: 8 },
+    { issuedAt: NOW - 1 },
+    { expiresAt: NOW + DAY_MS },
+    { peers: [...body.peers, ...body.peers] },
+    { peers: body.peers.toReversed() },
+  ])
+    refused({ ...good, list: { ...good.list, ...change } }, /more than half/)
+  refused(signed([a, b], { network: 'other' }), /another network/)
+  const other = { ...good.list, network: 'other' }
+  refused({ ...good, list: other }, /more than half/, { network: 'other' })
+})
+
+test('OP-02 fewer than three peers are no list, and a list ends', () => {
+  const short = { ...signed([a, b, c]), list: { ...body, peers: body.peers.slice(0, 2) } }
+  refused(short, /malformed/)
+  refused(signed([a, b], { expiresAt: NOW }), /expired/)
+  refused(signed([a, b], { issuedAt: NOW + 2 * DAY_MS }), /future/)
+  refused(signed([a, b], { expiresAt: body.issuedAt + LIST_LIFE_MAX_MS + 1 }), /too long/)
+})
+
+test('OP-02 keys rotate: the old ones sign for the new ones, and only the last sign lists', () => {
+  const first = rotation(1, [c, d, e], [a, b])
+  holds(signed([d, e], {}, [first]))
+  holds(signed([a], {}, [first, rotation(2, [a], [d, e])]))
+  refused(signed([a, b], {}, [first]), /more than half of its keys/)
+  refused(signed([d, e], {}, [rotation(1, [c, d, e], [a])]), /keys before it/)
+  refused(signed([a], {}, [first, rotation(2, [a], [a, b])]), /keys before it/)
+  refused(signed([d, e], {}, [rotation(2, [c, d, e], [a, b])]), /out of place/)
+  refused(signed([d, e], {}, [rotation(1, [c, d, e], [a, b], 'other')]), /out of place/)
+  const endless = Array.from({ length: ROTATIONS_MAX + 1 }, (_, i) => rotation(i + 1, [a, b, c], [a, b, c]))
+  holds(signed([a, b], {}, endless.slice(0, ROTATIONS_MAX)))
+  refused(signed([a, b], {}, endless), /too many/)
+})
+
+test('OP-02 who has seen a newer list or newer keys does not go back', () => {
+  const turned = rotation(1, [d, e], [a, b])
+  const known = signed([d, e], { sequence: 9 }, [turned])
+  holds(signed([d, e], { sequence: 9 }, [turned]), { known })
+  holds(signed([d, e], { sequence: 10 }, [turned]), { known })
+  holds(signed([a], { sequence: 10 }, [turned, rotation(2, [a], [d, e])]), { known })
+  refused(signed([d, e], { sequence: 8 }, [turned]), /older/, { known })
+  refused(signed([a, b, c], { sequence: 99 }), /back behind/, { known })
+  refused(signed([c], { sequence: 99 }, [rotation(1, [c], [a, b])]), /back behind/, { known })
+})

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { VirtualClock } from '../../src/lib/clock.ts'
+import { LOCAL, MAIN } from '../../src/lib/network-profile.ts'
+import { silentLogger } from '../../src/lib/log.ts'
+import type { Reachability } from '../../src/net/reach/reachability.ts'
+import { takingRole } from '../../src/taking-role.ts'
+
+const MINUTE_MS = 60_000
+
+function role(profile = { ...MAIN, holderUptimeMs: 10 * MINUTE_MS }, first: Reachability = 'unknown') {
+  const clock = new VirtualClock()
+  const listeners = new Set<() => void>()
+  const done: string[] = []
+  const state = { reach: first, puzzles: 0 }
+  const part = takingRole({
+    profile,
+    clock,
+    log: silentLogger,
+    reach: {
+      now: () => state.reach,
+      onChange: (listener) => {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+    },
+    puzzle: async () => {
+      state.puzzles++
+      return new Uint8Array(16)
+    },
+    take: async () => void done.push('take'),
+    putDown: async () => void done.push('put down'),
+  })
+  const become = async (reach: Reachability): Promise<void> => {
+    state.reach = reach
+    for (const listener of listeners) listener()
+    await clock.advance(1)
+  }
+  return { part, clock, done, state, become, listeners }
+}
+
+test('MB-20 NA-02 mail is held only while others can dial us', async () => {
+  const { part, clock, done, state, become, listeners } = role()
+  await part.start()
+  await clock.advance(30 * MINUTE_MS)
+  assert.deepEqual([done, state.puzzles], [[], 0], 'nobody works for a role that he cannot fill')
+  await become('public')
+  assert.deepEqual(done, ['take'])
+  await become('behind-nat')
+  assert.deepEqual(done, ['take', 'put down'])
+  await become('public')
+  assert.deepEqual([done, state.puzzles], [['take', 'put down', 'take'], 1], 'paid once')
+  await part.stop()
+  assert.equal(listeners.size, 0)
+})
+
+test('MB-20 a moment of doubt costs nobody the role, a minute of it does', async () => {
+  const { part, clock, done, become } = role()
+  await part.start()
+  await become('public')
+  await clock.advance(11 * MINUTE_MS)
+  await become('unknown')
+  await clock.advance(30_000)
+  await become('public')
+  await clock.advance(5 * MINUTE_MS)
+  assert.deepEqual(done, ['take'])
+  await become('unknown')
+  await clock.advance(2 * MINUTE_MS)
+  assert.deepEqual(done, ['take', 'put down'])
+  await part.stop()
+})
+
+test('MB-20 who is found behind a NAT while waiting for the time does not take the role on', async () => {
+  const { part, clock, done, become } = role()
+  await part.start()
+  await become('public')
+  await become('behind-nat')
+  await clock.advance(20 * MINUTE_MS)
+  assert.deepEqual(done, [])
+  await become('public')
+  assert.deepEqual(done, ['take'])
+  await part.stop()
+})
+
+test('MB-20 where private addresses are dialled the role is there after the start, and goes where nothing is listened on', async () => {
+  const { part, done, become } = role(LOCAL)
+  await part.start()
+  assert.deepEqual(done, ['take'])
+  await become('public')
+  assert.deepEqual(done, ['take'])
+  await become('behind-nat')
+  assert.deepEqual(done, ['take', 'put down'])
+  await part.stop()
+})
