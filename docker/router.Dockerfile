@@ -2,5 +2,5 @@
 FROM debian:bookworm-slim
 RUN apt-get update -q && apt-get install -qy --no-install-recommends iproute2 nftables && rm -rf /var/lib/apt/lists/*
 COPY --chmod=755 docker/router.sh /usr/local/bin/router
-HEALTHCHECK --interval=10s --timeout=5s CMD ["test", "-e", "/run/routes"]
+HEALTHCHECK --interval=5m --timeout=60s CMD ["test", "-e", "/run/routes"]
 ENTRYPOINT ["router"]

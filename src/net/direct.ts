@@ -56,7 +56,8 @@ export class DirectStreams implements DirectNetwork {
   readonly #listeners: DirectListener[] = []
   readonly #relayedListeners: RelayedListener[] = []
   readonly #told = new WeakSet<Lane>()
-  readonly #moving = new Set<string>()
+  readonly #moving = new Map<string, Promise<void>>()
+  readonly #opening = new Set<string>()
   readonly #retiring = new Set<() => void>()
   readonly #stopped = new AbortController()
 
@@ -114,20 +115,24 @@ export class DirectStreams implements DirectNetwork {
     await this.#adopt({ stream, connection }, 'inbound').done
   }
 
-  /** A direct connection is there: the side that dialled it moves the conversation, if there is one over a relay. */
+  /** A direct connection is there: moves the conversation with the peer, if there is one over a relay. For one side to call. */
   async moveTo(connection: Connection): Promise<void> {
     const peerId = connection.remotePeer.toString()
-    if (connection.direction !== 'outbound' || this.#moving.has(peerId) || !this.#isToMove(peerId)) return
-    this.#moving.add(peerId)
+    if (this.#moving.has(peerId) || this.#opening.has(peerId) || !this.#isToMove(peerId)) return
+    const move = this.#move(connection)
+    this.#moving.set(peerId, move)
+    await move
+    this.#moving.delete(peerId)
+  }
+
+  /** Once it is open the stream is in use, whatever happened meanwhile: the peer may have written there before we knew. */
+  async #move(connection: Connection): Promise<void> {
     try {
       const signal = within(DIAL_DEADLINE_MS, this.#stopped.signal)
       const stream = await connection.newStream(this.#init.limits.id, { signal })
-      if (this.#isToMove(peerId)) this.#adopt({ stream, connection }, 'outbound')
-      else stream.abort(new NetworkError('not needed any more'))
+      this.#adopt({ stream, connection }, 'outbound')
     } catch (error) {
       this.#init.log.debug('the conversation stays on the relay', { error: nameOf(error) })
-    } finally {
-      this.#moving.delete(peerId)
     }
   }
 
@@ -157,10 +162,24 @@ export class DirectStreams implements DirectNetwork {
 
   async #open(peer: PeerRecord, caller: AbortSignal): Promise<Lane> {
     const signal = within(DIAL_DEADLINE_MS, this.#stopped.signal, caller)
-    const left = this.#pairs.get(peer.id)?.left
-    if (left !== undefined) await orAborted(left, signal) // a new one would replace what is still on its way
-    const { lane } = this.#adopt(await this.#init.dialer.open(peer, this.#init.limits.id, signal), 'outbound')
-    return this.#pairs.get(peer.id)?.writing ?? lane // the peer may have opened one meanwhile, and we may write there already
+    await orAborted(this.#settled(peer.id), signal)
+    const { writing } = this.#pairs.get(peer.id) ?? {}
+    if (writing !== undefined) return writing
+    this.#opening.add(peer.id)
+    try {
+      const { lane } = this.#adopt(await this.#init.dialer.open(peer, this.#init.limits.id, signal), 'outbound')
+      return this.#pairs.get(peer.id)?.writing ?? lane // the peer may have opened one meanwhile, and we may write there already
+    } finally {
+      this.#opening.delete(peer.id)
+      const direct = this.#init.dialer.direct(peer.id) // it may have come while we opened one over a relay
+      if (direct?.direction === 'outbound') void this.moveTo(direct)
+    }
+  }
+
+  /** A second stream would replace one that is being opened, or is on its way out with frames of ours. */
+  async #settled(peerId: string): Promise<void> {
+    await this.#moving.get(peerId)
+    await this.#pairs.get(peerId)?.left
   }
 
   #adopt(opened: Opened, direction: Direction): { lane: Lane; done: Promise<void> } {

@@ -30,7 +30,9 @@ export function composeOverlay(run: Run): string {
 function serviceOf(run: Run, plan: Plan): object {
   const { docker, root, image, discover } = run
   // Nothing brings it back but the run itself, so that nobody ends unseen.
-  const shared = { image: image(plan.name), restart: 'no' }
+  // Every question takes the engine longer than the daemon: many of them starve two cores.
+  const healthcheck = { interval: '5m', timeout: '60s' }
+  const shared = { image: image(plan.name), restart: 'no', healthcheck }
   const home = { type: 'bind', source: homeOf(root, plan.name), target: '/data' }
   if (plan.role !== 'peer') return { ...shared, volumes: [home] }
   const secret = { type: 'bind', source: join(root, PASSPHRASE_FILE), target: PASSPHRASE_AT, read_only: true }

@@ -32,6 +32,7 @@ export class ContainerDaemon extends ApiDaemon implements Cuttable {
   readonly #logFile: string
   readonly #compose: Compose
   #running = false
+  #paused = false
   #initPid = 0
   #peerId = ''
   #lookedAt = 0
@@ -54,16 +55,22 @@ export class ContainerDaemon extends ApiDaemon implements Cuttable {
     return this.#peerId
   }
 
-  /** Of the daemon, which is the only child of the container's init. */
   get memoryBytes(): number {
     try {
-      const children = readFileSync(`/proc/${this.#initPid}/task/${this.#initPid}/children`, 'utf8')
-      const status = readFileSync(`/proc/${children.split(' ')[0] ?? ''}/status`, 'utf8')
+      const status = readFileSync(`/proc/${this.#pid()}/status`, 'utf8')
       return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024
     } catch {
       // It does not run.
       return 0
     }
+  }
+
+  /** Of the daemon, which is the first child of the container's init. Throws Error where it does not run. */
+  #pid(): number {
+    const children = readFileSync(`/proc/${this.#initPid}/task/${this.#initPid}/children`, 'utf8')
+    const pid = Number(children.split(' ')[0])
+    if (pid > 0) return pid
+    throw new Error(`${this.name} does not run`)
   }
 
   async start(): Promise<StatusView> {
@@ -115,13 +122,21 @@ export class ContainerDaemon extends ApiDaemon implements Cuttable {
     return code
   }
 
+  /** By the engine; where that cannot (old ones fail on a busy machine) by a signal, which is as good. */
   async freeze(): Promise<void> {
     this.faults++
-    await docker('pause', this.#container)
+    try {
+      await docker('pause', this.#container)
+      this.#paused = true
+    } catch {
+      process.kill(this.#pid(), 'SIGSTOP')
+    }
   }
 
   async thaw(): Promise<void> {
-    await docker('unpause', this.#container)
+    if (this.#paused) await docker('unpause', this.#container)
+    else process.kill(this.#pid(), 'SIGCONT')
+    this.#paused = false
   }
 
   async cut(): Promise<void> {

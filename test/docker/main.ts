@@ -73,7 +73,9 @@ async function main(given: Arguments): Promise<number> {
   }
   for (const [signal, code] of Object.entries(SIGNALS)) {
     process.once(signal, () => {
-      void removeTown().finally(() => process.exit(code))
+      void removeTown()
+        .catch(() => process.stderr.write('not everything could be removed; run: npm run docker -- down\n'))
+        .finally(() => process.exit(code))
     })
   }
   const say: Say = (line) => {

@@ -1,11 +1,12 @@
 /** Conversations that go over from a relay to a direct connection: real streams on 127.0.0.1. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Connection, Stream } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
 import { concat, u32be } from '../../src/lib/bytes.ts'
 import { systemClock, VirtualClock } from '../../src/lib/clock.ts'
 import { MAIN } from '../../src/lib/network-profile.ts'
@@ -71,6 +72,51 @@ test('DT-20 listeners that are slow while the conversation moves: what waits in 
   assert.deepEqual(atA, numbers)
   assert.equal(a.streams.relayedTo(b.id), undefined)
 })
+
+test('DT-20 a direct path that is slower than the relay: its other end speaks on it before we know that it is open', async (t) => {
+  const relay = await newRelay(t)
+  const [a, b] = [await newEnd(t, relay), await newEnd(t, relay)]
+  const [atA, atB] = [listen(a), listen(b)]
+  const numbers = Array.from({ length: 200 }, (_, i) => i)
+  const send = async (from: End, to: End): Promise<void> => {
+    for (const number of numbers) {
+      await from.streams.send(to.record, numbered(number), soon())
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  }
+  const answering = async (): Promise<void> => {
+    await until(() => atB.length > 20)
+    await send(b, a)
+  }
+  const sent = Promise.all([send(a, b), answering()])
+  await until(() => atA.length > 5)
+  const [direct] = b.node.getMultiaddrs().filter((address) => !address.toString().includes('p2p-circuit'))
+  const late = await latePath(t, direct?.toString() ?? assert.fail())
+  await a.dialer.dialDirect([multiaddr(late)], soon())
+  await sent
+  await until(() => atA.length >= numbers.length && atB.length >= numbers.length)
+  assert.deepEqual([atA, atB], [numbers, numbers])
+  assert.ok(a.streams.relayedTo(b.id) === undefined && b.streams.relayedTo(a.id) === undefined)
+})
+
+/** The same address by a way on which everything takes 100 ms. */
+async function latePath(t: TestContext, address: string): Promise<string> {
+  const LATE_MS = 100
+  const port = Number(/tcp\/(\d+)/.exec(address)?.[1])
+  const later = async (from: Socket, to: Socket): Promise<void> => {
+    for await (const data of from.iterator({ destroyOnReturn: false }))
+      setTimeout(() => to.write(data as Uint8Array), LATE_MS)
+  }
+  const server = createServer((one) => {
+    const other = connect(port, '127.0.0.1')
+    for (const socket of [one, other]) t.after(() => socket.destroy())
+    void Promise.allSettled([later(one, other), later(other, one)])
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return address.replace(/tcp\/\d+/, `tcp/${(server.address() as AddressInfo).port}`)
+}
 
 test('DT-20 a listener that answers from within does not hold up the move', async (t) => {
   const relay = await newRelay(t)

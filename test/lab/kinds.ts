@@ -13,9 +13,9 @@ export const KINDS = [
 ] as const
 /**
  * `open`: a public address, no filter. `fullcone`: what comes in goes to the host, as with a forwarded port. `restricted`: only from
- * addresses that were written to. `cone`: only from an address and port that were written to. `symmetric`: another port for every
- * destination. `cgnat`: a cone router behind the carrier's symmetric NAT. `tcponly`: a cone without UDP. `ipv6`: an IPv6 address and
- * nothing else; `ipv6fw`: the same behind a router that lets only answers in.
+ * addresses that were written to, and only to the port they were written from. `cone`: only from an address and port that were
+ * written to. `symmetric`: another port for every destination. `cgnat`: a cone router behind the carrier's symmetric NAT. `tcponly`:
+ * a cone without UDP. `ipv6`: an IPv6 address and nothing else; `ipv6fw`: the same behind a router that lets only answers in.
  */
 export type Kind = (typeof KINDS)[number]
 
@@ -26,7 +26,7 @@ export interface Behaviour {
   /** Who may answer on a UDP port that was written from. */
   readonly udpFilter: 'anyone' | 'address' | 'port' | undefined
   readonly tcpMapping: 'same' | 'per-destination' | undefined
-  /** Who may open a TCP connection to a listening host: all, those it has spoken with, or none. */
+  /** Who may open a TCP connection to a port that only listens: all, those that the host has spoken with, or none. */
   readonly tcpDialIn: 'anyone' | 'address' | 'nobody'
 }
 
@@ -38,7 +38,7 @@ const SYMMETRIC: Behaviour = { ...CONE, udpMapping: 'per-destination', tcpMappin
 export const BEHAVIOUR: Readonly<Record<Kind, Behaviour>> = {
   open: OPEN,
   fullcone: OPEN,
-  restricted: { ...CONE, udpFilter: 'address', tcpDialIn: 'address' },
+  restricted: { ...CONE, udpFilter: 'address' },
   cone: CONE,
   symmetric: SYMMETRIC,
   cgnat: SYMMETRIC,

@@ -114,7 +114,8 @@ async function main(): Promise<number> {
     return 2
   }
   // Everything is removed as the process exits (World), or just after it (Reaper).
-  for (const [signal, code] of Object.entries(SIGNALS)) process.once(signal, () => process.exit(code))
+  // Not once: npm and timeout signal twice, and the second must not end us in the middle of it.
+  for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => process.exit(code))
   const world = await World.up()
   const bed = new LabBed(world, given.keep)
   try {

@@ -56,8 +56,8 @@ function holesOf(kind: Kind, host: string): Holes {
     case 'restricted':
       return {
         masquerade: 'masquerade',
-        incoming: `iifname { "wan", "isp" } ip saddr @spoken dnat to ${host}`,
-        outgoing: 'iifname "lan" update @spoken { ip daddr }',
+        incoming: `iifname { "wan", "isp" } ip saddr . meta l4proto . th dport @spoken dnat to ${host}`,
+        outgoing: 'iifname "lan" update @spoken { ip daddr . meta l4proto . th sport }',
       }
     case 'symmetric':
       return { masquerade: 'masquerade fully-random' }
@@ -77,7 +77,7 @@ export function natRules(kind: Kind, host: string): string {
   const { incoming = '', outgoing = '', forward = '', masquerade } = holesOf(kind, host)
   return `flush ruleset
 table ip nat {
-  set spoken { type ipv4_addr; flags dynamic,timeout; timeout 5m; }
+  set spoken { type ipv4_addr . inet_proto . inet_service; flags dynamic,timeout; timeout 5m; }
   chain before { type nat hook prerouting priority dstnat; policy accept;
     ${incoming}
   }

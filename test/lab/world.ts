@@ -20,6 +20,8 @@ import type { PublicHost, Site, SiteHost } from './rules.ts'
 const PREFIX = 'sottolab'
 const NAMESPACES = '/run/netns'
 const COMMAND_MS = 20_000
+const REMOVE_TRIES = 20
+const REMOVE_PAUSE_MS = 250
 const SITE_NAMES = Object.keys(SITES) as Site[]
 export const PUBLIC_HOSTS = Object.keys(PUBLIC) as PublicHost[]
 
@@ -56,7 +58,7 @@ export function lacks(): readonly string[] {
   }
 }
 
-/** Ends what runs in a namespace and removes it. */
+/** Ends what runs in a namespace and removes it; twice is harmless. */
 function removeNamespace(name: string): void {
   try {
     const pids = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8', stdio: 'pipe' })
@@ -161,7 +163,15 @@ export class World {
   /** Ends everything that runs in it and removes it; does nothing the second time. */
   down(): void {
     process.removeListener('exit', this.#onExit)
-    for (const name of namespaces()) if (name.startsWith(this.#name(''))) removeNamespace(name)
+    // A command that was just starting somewhere else may hold on to one for a moment.
+    for (let i = 0; i < REMOVE_TRIES && this.#left().length > 0; i++) {
+      if (i > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, REMOVE_PAUSE_MS)
+      for (const name of this.#left()) removeNamespace(name)
+    }
+  }
+
+  #left(): readonly string[] {
+    return namespaces().filter((name) => name.startsWith(this.#name('')))
   }
 
   #name(host: string): string {

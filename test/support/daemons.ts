@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ContactView, StatusView } from '../../src/api/application.ts'
 import { ApiDaemon, Fatal, PASSPHRASE, until } from './api-daemon.ts'
-import { callApi, callSocket } from './local-api.ts'
+import { ApiFault, callApi, callSocket } from './local-api.ts'
 import { Reaper } from './reaper.ts'
 
 // Most tests want these together with the daemons.

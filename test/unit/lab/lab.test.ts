@@ -107,7 +107,7 @@ test('TE-17 every kind of NAT has rules of its own, and none of those that filte
   )
   assert.ok(has('symmetric', /masquerade fully-random/) && !has('cone', /random/))
   assert.ok(
-    has('tcponly', /udp drop/) && has('restricted', /saddr @spoken dnat/) && has('restricted', /update @spoken/),
+    has('tcponly', /udp drop/) && has('restricted', /dport @spoken dnat/) && has('restricted', /update @spoken/),
   )
 })
 
