@@ -66,9 +66,21 @@ export async function startChaosNetwork(bed: Testbed, init: NetworkInit): Promis
 /** Everybody has an account, and every two are contacts when it resolves. */
 export async function acquaint(people: readonly ApiDaemon[]): Promise<void> {
   for (const person of people) await person.createIdentity()
-  for (const [i, asker] of people.entries()) {
-    for (const asked of people.slice(i + 1)) await befriend(asker, asked)
-  }
+  for (const pairs of rounds(people)) await Promise.all(pairs.map(async ([asker, asked]) => befriend(asker, asked)))
+}
+
+/** Everybody meets everybody once; in a round nobody is in two pairs. */
+export function rounds<T>(people: readonly T[]): (readonly [T, T])[][] {
+  // Who sits across an empty seat waits; all but the first move on by one.
+  const seats: (T | undefined)[] = people.length % 2 === 0 ? [...people] : [...people, undefined]
+  return seats.slice(1).map(() => {
+    const pairs = seats.slice(0, seats.length / 2).flatMap((one, i) => {
+      const other = seats[seats.length - 1 - i]
+      return one === undefined || other === undefined ? [] : [[one, other] as const]
+    })
+    seats.splice(1, 0, ...seats.splice(-1))
+    return pairs
+  })
 }
 
 function writeProfile(bed: Testbed, { repairIntervalMs, collectIntervalMs }: NetworkInit): string {
