@@ -89,6 +89,7 @@ export class Storm {
     say(`the storm is over: ${faults.kills} kills, ${faults.stops} stops, ${faults.pauses} freezes`)
     const reckoning = await this.#calmDown(truth)
     await this.#lastLooks(truth, network)
+    if (truth.statuses === 0 || truth.stories === 0) this.#violation('nobody was ever asked: nothing was checked')
     return this.#result(faults, reckoning)
   }
 
