@@ -18,6 +18,7 @@ import { withOwnHolder } from './daemon/own-holder.ts'
 import { takingRole } from './taking-role.ts'
 import { systemClock } from './lib/clock.ts'
 import { StorageError } from './lib/errors.ts'
+import { Lifecycle } from './lib/lifecycle.ts'
 import type { Part } from './lib/lifecycle.ts'
 import type { Logger } from './lib/log.ts'
 import { silentLogger } from './lib/log.ts'
@@ -58,20 +59,9 @@ const HOME_MODE = 0o700
 export async function runDaemon(settings: Settings, log: Logger, hooks: DaemonHooks): Promise<RunningDaemon> {
   const crypto = providerOf(settings)
   await makeHome(settings.home)
-  const started: Part[] = []
-  const add = async (name: string, part: Part['part']): Promise<void> => {
-    await part.start()
-    started.push({ name, part })
-  }
-  const stop = async (): Promise<void> => {
-    for (const { name, part } of started.splice(0).reverse()) {
-      try {
-        await part.stop()
-      } catch {
-        log.error('part failed to stop', { part: name })
-      }
-    }
-  }
+  const lifecycle = new Lifecycle([], log)
+  const add: Add = async (name, part) => lifecycle.add({ name, part })
+  const stop = async (): Promise<void> => lifecycle.stop()
   try {
     const daemon = await assemble(settings, crypto, log, add)
     if (hooks.passphrase !== undefined && daemon.state() === 'locked') await daemon.unlock(hooks.passphrase)

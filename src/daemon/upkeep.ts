@@ -5,10 +5,11 @@ import { withDeadline } from '../lib/clock.ts'
 import { NotFoundError, SottoError, VerificationError } from '../lib/errors.ts'
 import type { DecryptReason } from '../lib/errors.ts'
 import { accountId as accountIdOf } from '../protocol/account-id.ts'
+import { tokenLaneSeed } from '../protocol/mailbox-rules.ts'
 import type { OwnCards } from '../services/account/cards.ts'
 import type { UnlockedAccount } from '../services/account/ports.ts'
 import type { Contacts } from '../services/contacts/contacts.ts'
-import { openLanes, tokenLaneSeed } from '../services/contacts/lanes.ts'
+import { openLanes } from '../services/contacts/lanes.ts'
 import type { MailboxPlan, Policies } from '../services/contacts/policies.ts'
 import type { Directory } from '../services/directory/directory.ts'
 import type { Journal } from '../services/events/journal.ts'
@@ -19,6 +20,7 @@ import type { StoreOp } from '../store/database.ts'
 import { CONTACT_STATE } from '../store/records.ts'
 import type { Contact, ContactDevice } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
+import { CARD_KIND } from '../wire/holder.ts'
 
 /** Invite tokens open a lane into the intro box for as long as they are kept. */
 export const TOKEN_PREFIX = 'invite:'
@@ -161,8 +163,11 @@ export async function publishNow(base: Base, rooms: PublishedRooms): Promise<num
   if (own === undefined) return 0
   rooms.policies.changed()
   return withDeadline(base.clock, PUBLISH_MS, async (signal) => {
-    const prekeys = await rooms.mailbox.cards.publish({ kind: 2, body: rooms.cards.current().card }, signal)
-    const account = await rooms.mailbox.cards.publish({ kind: 1, body: own.card }, signal)
+    const prekeys = await rooms.mailbox.cards.publish(
+      { kind: CARD_KIND.prekeys, body: rooms.cards.current().card },
+      signal,
+    )
+    const account = await rooms.mailbox.cards.publish({ kind: CARD_KIND.account, body: own.card }, signal)
     return Math.min(prekeys.receipts.length, account.receipts.length)
   })
 }

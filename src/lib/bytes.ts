@@ -21,6 +21,12 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
+/** Writes the string's UTF-8 bytes to the beginning of `room`; how many they are, or `undefined` where they do not fit. */
+export function utf8Into(text: string, room: Uint8Array): number | undefined {
+  const { read, written } = encoder.encodeInto(text, room)
+  return read === text.length ? written : undefined
+}
+
 /** The string that the bytes spell in UTF-8, or `undefined` where they are not well formed. */
 export function fromUtf8(bytes: Uint8Array): string | undefined {
   try {

@@ -107,13 +107,22 @@ async function settle(): Promise<void> {
   }
 }
 
-/** Runs `job` with a signal that is given after `limitMs`, with TimeoutError as its reason. */
+/**
+ * Runs `job` with a signal that is given after `limitMs`, with TimeoutError as its reason, or when `outer` is. Nothing of it hangs on
+ * `outer` afterwards: that may live as long as the daemon.
+ */
 export async function withDeadline<T>(
   clock: Clock,
   limitMs: number,
   job: (signal: AbortSignal) => Promise<T>,
+  outer?: AbortSignal,
 ): Promise<T> {
+  outer?.throwIfAborted()
   const controller = new AbortController()
+  const onAbort = (): void => {
+    controller.abort(outer?.reason)
+  }
+  outer?.addEventListener('abort', onAbort, { once: true })
   const cancel = clock.after(limitMs, () => {
     controller.abort(new TimeoutError('it took too long'))
   })
@@ -121,5 +130,6 @@ export async function withDeadline<T>(
     return await job(controller.signal)
   } finally {
     cancel()
+    outer?.removeEventListener('abort', onAbort)
   }
 }

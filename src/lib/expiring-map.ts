@@ -1,3 +1,4 @@
+import { dropOldest } from './bounded.ts'
 import type { Clock } from './clock.ts'
 
 /** A bounded map whose entries live for `ttlMs`; when full, the oldest goes. */
@@ -26,9 +27,7 @@ export class ExpiringMap<K, V> {
   set(key: K, value: V): void {
     this.#entries.delete(key)
     this.#entries.set(key, { value, until: this.#clock.now() + this.#ttlMs })
-    if (this.#entries.size <= this.#sizeMax) return
-    const oldest = this.#entries.keys().next()
-    if (oldest.done !== true) this.#entries.delete(oldest.value)
+    dropOldest(this.#entries, this.#sizeMax)
   }
 
   delete(key: K): boolean {

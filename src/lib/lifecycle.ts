@@ -38,6 +38,12 @@ export class Lifecycle implements Startable {
     }
   }
 
+  /** Starts one more part behind those that run. Where it fails it is for the caller to {@link stop} the others. */
+  async add(entry: Part): Promise<void> {
+    await entry.part.start()
+    this.#started.push(entry)
+  }
+
   /** Stops every started part, the last one first; a part that fails to stop does not keep the others up. */
   async stop(): Promise<void> {
     this.#cancelled = true
@@ -49,8 +55,7 @@ export class Lifecycle implements Startable {
     for (const entry of this.#parts) {
       try {
         if (this.#cancelled) throw new SottoError('stopped while starting')
-        await entry.part.start()
-        this.#started.push(entry)
+        await this.add(entry)
       } catch (error) {
         this.#log.error('part failed to start', { part: entry.name, error: nameOf(error) })
         await this.#stopAll()

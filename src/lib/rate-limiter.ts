@@ -1,3 +1,4 @@
+import { dropOldest } from './bounded.ts'
 import type { Clock } from './clock.ts'
 
 /** A token bucket: `burst` at once, `perSecond` after that. */
@@ -16,7 +17,10 @@ export class RateLimiter {
   readonly #policy: RatePolicy
   readonly #clock: Clock
   readonly #keysMax: number
+  /** The longest unused one first. */
   readonly #buckets = new Map<string, Bucket>()
+  /** The key that was used last: it stands at the end already. */
+  #latest: string | undefined
 
   constructor(policy: RatePolicy, clock: Clock, keysMax = 4_096) {
     this.#policy = policy
@@ -51,12 +55,11 @@ export class RateLimiter {
     const gained = (Math.max(0, now - bucket.at) / 1_000) * this.#policy.perSecond
     bucket.tokens = Math.min(this.#policy.burst, bucket.tokens + gained)
     bucket.at = now
+    if (key === this.#latest) return bucket
+    this.#latest = key
     this.#buckets.delete(key)
     this.#buckets.set(key, bucket)
-    if (this.#buckets.size > this.#keysMax) {
-      const oldest = this.#buckets.keys().next().value
-      if (oldest !== undefined) this.#buckets.delete(oldest)
-    }
+    dropOldest(this.#buckets, this.#keysMax)
     return bucket
   }
 }

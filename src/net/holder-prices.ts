@@ -7,6 +7,7 @@ import type { Clock } from '../lib/clock.ts'
 import { LimitError } from '../lib/errors.ts'
 import { ExpiringMap } from '../lib/expiring-map.ts'
 import type { NetworkProfile } from '../lib/network-profile.ts'
+import { KeyedQueue } from '../lib/queue.ts'
 import { RateLimiter } from '../lib/rate-limiter.ts'
 import { puzzleChallenge, puzzleHolds } from '../protocol/id-puzzle.ts'
 import { publicKeyOfPeerId } from './peer-id.ts'
@@ -24,8 +25,7 @@ export class HolderPrices {
   readonly #bits: number
   readonly #limiter: RateLimiter
   readonly #good: ExpiringMap<string, true>
-  #tail: Promise<unknown> = Promise.resolve()
-  #waiting = 0
+  readonly #queue = new KeyedQueue(WAITING_MAX)
 
   constructor(crypto: CryptoProvider, profile: NetworkProfile, clock: Clock) {
     this.#crypto = crypto
@@ -43,15 +43,8 @@ export class HolderPrices {
   /** Whether this is the solution under that id. Throws LimitError where too many are waiting, which says nothing about the peer. */
   async paid(peerId: string, puzzle: Uint8Array): Promise<boolean> {
     if (this.isPaid(peerId)) return true
-    if (this.#waiting >= WAITING_MAX || !this.#limiter.take('')) throw new LimitError('too many ids to check')
-    this.#waiting++
-    const mine = this.#tail.then(async () => this.#check(peerId, puzzle))
-    this.#tail = mine.catch(() => {})
-    try {
-      return await mine
-    } finally {
-      this.#waiting--
-    }
+    if (this.#queue.size >= WAITING_MAX || !this.#limiter.take('')) throw new LimitError('too many ids to check')
+    return this.#queue.run('', async () => this.#check(peerId, puzzle))
   }
 
   async #check(peerId: string, puzzle: Uint8Array): Promise<boolean> {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../lib/clock.ts'
 import { ExpiringMap } from '../lib/expiring-map.ts'
+import { compareDistance } from '../protocol/replicas.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 import type { PositionOf } from './peer-id.ts'
 
@@ -285,16 +286,6 @@ export class LiveTable {
     }
     if (worst !== undefined) this.#live.delete(worst.id)
   }
-}
-
-/** Negative where `a` is nearer to `target` than `b` by XOR. */
-export function compareDistance(target: Uint8Array, a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < target.length; i++) {
-    const own = target[i] ?? 0
-    const difference = ((a[i] ?? 0) ^ own) - ((b[i] ?? 0) ^ own)
-    if (difference !== 0) return difference
-  }
-  return 0
 }
 
 /** The `count` nearest, nearest first: insertion into a short list, since the table is long and the answer is not. */

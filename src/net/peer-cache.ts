@@ -3,6 +3,7 @@
  * one is ignored, since it can be learned again.
  */
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dropOldest } from '../lib/bounded.ts'
 import { nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { constant, encode, list, struct, tryDecode } from '../wire/codec.ts'
@@ -35,8 +36,7 @@ export class PeerCache {
     if (peer.addresses.length === 0) return
     this.#peers.delete(peer.id)
     this.#peers.set(peer.id, peer)
-    const oldest = this.#peers.keys().next()
-    if (this.#peers.size > REMEMBERED_PEERS_MAX && oldest.done !== true) this.#peers.delete(oldest.value)
+    dropOldest(this.#peers, REMEMBERED_PEERS_MAX)
   }
 
   async load(): Promise<void> {

@@ -1,6 +1,7 @@
 /** Peer ids: the key inside and the place in the key space. Only Ed25519 ids in their one text form are accepted. */
 import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id'
 import type { PeerId } from '@libp2p/interface'
+import { dropOldest } from '../lib/bounded.ts'
 
 /** The longest text that is looked at. */
 const PEER_ID_TEXT_MAX = 64
@@ -42,8 +43,7 @@ export function positions(sha256: (bytes: Uint8Array) => Uint8Array): PositionOf
     if (multihash === undefined) return undefined
     const position = sha256(multihash)
     cache.set(peerId, position)
-    const oldest = cache.keys().next()
-    if (cache.size > CACHED_MAX && oldest.done !== true) cache.delete(oldest.value)
+    dropOldest(cache, CACHED_MAX)
     return position
   }
 }

@@ -6,19 +6,18 @@ import { compare, concat, equal, toHex, u32be, utf8 } from '../lib/bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { encode } from '../wire/codec.ts'
 import {
+  LANE_ID_BYTES,
   LANE_PROOF_LABEL,
   LETTER_LABEL,
   letterHeaderCodec,
-  OWNER_PROOF_LABEL,
   POLICY_LABEL,
   POLICY_LANES,
   policyBodyCodec,
-  RECEIPT_LABEL,
 } from '../wire/letter.ts'
-import type { LaneProof, Letter, LetterHeader, OwnerProof, Policy, Receipt } from '../wire/letter.ts'
+import type { LaneProof, Letter, LetterHeader, Policy } from '../wire/letter.ts'
 import { SUITE } from '../wire/card.ts'
 import { SIZE_CLASSES_BYTES } from '../wire/padding.ts'
-import { CARD_KIND, cardRecordCodec, POSSESSION_LABEL } from '../wire/holder.ts'
+import { CARD_KIND, cardRecordCodec } from '../wire/holder.ts'
 import type { CardRecord } from '../wire/holder.ts'
 import { accountId } from './account-id.ts'
 import { verifyAccountCard, verifyPrekeyCard } from './card-rules.ts'
@@ -41,12 +40,12 @@ export const POLICY_EPOCHS = { before: 1, after: 5 } as const
 
 const COMMITMENT_LABEL = utf8('x')
 const LETTER_LABEL_BYTES = utf8(LETTER_LABEL)
-const POSSESSION_LABEL_BYTES = utf8(POSSESSION_LABEL)
 const MAILBOX_LABEL = utf8('sotto mailbox')
 const ACCOUNT_KEY_LABEL = utf8('sotto card')
 const PREKEYS_KEY_LABEL = utf8('sotto prekeys')
 const EPOCH_SEED_LABEL = utf8('sotto mailbox epoch v1')
 const LANE_SEED_LABEL = utf8('sotto lane epoch v1')
+const TOKEN_LANE_LABEL = utf8('sotto invite lane v1')
 const NO_SALT = new Uint8Array(32)
 
 // --- letters
@@ -70,16 +69,6 @@ export function idOfName(crypto: CryptoProvider, { header, digest }: LetterName)
 /** The letter's id, see {@link idOfName}. */
 export function letterId(crypto: CryptoProvider, letter: Letter): Uint8Array {
   return idOfName(crypto, nameOfLetter(crypto, letter))
-}
-
-/** What a holder shows in PROVE: SHA-256(label ‖ nonce ‖ its peer id ‖ ciphertext). */
-export function possessionHash(
-  crypto: CryptoProvider,
-  nonce: Uint8Array,
-  holder: string,
-  ciphertext: Uint8Array,
-): Uint8Array {
-  return crypto.sha256(POSSESSION_LABEL_BYTES, nonce, utf8(holder), ciphertext)
 }
 
 /** What a letter says in its header about who may delete it: SHA-256("x" ‖ preimage). */
@@ -287,6 +276,11 @@ export function epochKey(crypto: CryptoProvider, mailboxSeed: Uint8Array, epoch:
 
 // --- lanes and policies
 
+/** The seed (32 bytes) of the lane that an invite's one-time token opens in the intro box. */
+export function tokenLaneSeed(crypto: CryptoProvider, token: Uint8Array): Uint8Array {
+  return crypto.hkdfSha256(token, new Uint8Array(0), TOKEN_LANE_LABEL, 32)
+}
+
 /** Ed25519 seed (32 bytes) of a lane in an epoch. */
 export function laneKeySeed(crypto: CryptoProvider, laneSeed: Uint8Array, epoch: number): Uint8Array {
   return crypto.hkdfSha256(laneSeed, NO_SALT, concat(LANE_SEED_LABEL, u32be(epoch)), 32)
@@ -294,7 +288,7 @@ export function laneKeySeed(crypto: CryptoProvider, laneSeed: Uint8Array, epoch:
 
 /** What a policy knows a lane by: SHA-256(lane key)[0..16]. */
 export function laneId(crypto: CryptoProvider, laneKey: Uint8Array): Uint8Array {
-  return crypto.sha256(laneKey).slice(0, 16)
+  return crypto.sha256(laneKey).slice(0, LANE_ID_BYTES)
 }
 
 /** The lane id that belongs to a contact's lane seed in an epoch. */
@@ -351,7 +345,7 @@ export interface PolicyPlan {
 /** The signed policy. Lanes stand in the order of their bytes, so that neither count nor place tells of anything. */
 export async function signPolicy(crypto: CryptoProvider, plan: PolicyPlan): Promise<Policy> {
   const fill = Array.from({ length: POLICY_LANES - plan.lanes.length }, (_, i) =>
-    plan.filler.slice(i * 16, i * 16 + 16),
+    plan.filler.subarray(i * LANE_ID_BYTES, (i + 1) * LANE_ID_BYTES),
   )
   const body = {
     version: 1,
@@ -360,7 +354,7 @@ export async function signPolicy(crypto: CryptoProvider, plan: PolicyPlan): Prom
     number: plan.number,
     expiry: plan.expiry,
     stampBits: plan.stampBits,
-    lanes: [...plan.lanes, ...fill].sort(compare),
+    lanes: concat(...[...plan.lanes, ...fill].sort(compare)),
   } as const
   const message = encode(policyBodyCodec, body)
   return { body, signature: await crypto.dsaSign(44, plan.key.seed, message, utf8(POLICY_LABEL)) }
@@ -379,53 +373,7 @@ export function policySignatureHolds(crypto: CryptoProvider, policy: Policy): bo
 
 /** The lanes of a policy for quick look-up, as hexadecimal text. */
 export function laneSet(policy: Policy): ReadonlySet<string> {
-  return new Set(policy.body.lanes.map(toHex))
-}
-
-// --- proofs and receipts
-
-/** What the owner of a mailbox signs: the stream's challenge (32), the holder's peer id, the address (32). */
-function ownerProofBytes(challenge: Uint8Array, holder: string, address: Uint8Array): Uint8Array {
-  return concat(challenge, utf8(holder), address)
-}
-
-/** Shows on the stream with `challenge` to `holder` that we own the mailbox of `key`. */
-export async function ownerProof(
-  crypto: CryptoProvider,
-  key: EpochKey,
-  challenge: Uint8Array,
-  holder: string,
-): Promise<OwnerProof> {
-  const message = ownerProofBytes(challenge, holder, key.address)
-  return { epochKey: key.publicKey, signature: await crypto.dsaSign(44, key.seed, message, utf8(OWNER_PROOF_LABEL)) }
-}
-
-/** Whether `proof` was made for this stream, this holder and this mailbox by its owner. */
-export function ownerProofHolds(
-  crypto: CryptoProvider,
-  address: Uint8Array,
-  challenge: Uint8Array,
-  holder: string,
-  proof: OwnerProof,
-): boolean {
-  if (!equal(mailboxAddress(crypto, proof.epochKey), address)) return false
-  const message = ownerProofBytes(challenge, holder, address)
-  return crypto.dsaVerify(44, proof.epochKey, message, proof.signature, utf8(OWNER_PROOF_LABEL))
-}
-
-/** What a receipt is signed over: label, id of the letter or hash of the card, the holder's peer id, its time (u32). */
-export function receiptBytes(id: Uint8Array, holder: string, atSeconds: number): Uint8Array {
-  return concat(utf8(RECEIPT_LABEL), id, utf8(holder), u32be(atSeconds))
-}
-
-/** Whether `receipt` is the word of the peer whose Ed25519 key is `publicKey` about `id`. */
-export function receiptHolds(
-  crypto: CryptoProvider,
-  publicKey: Uint8Array,
-  holder: string,
-  id: Uint8Array,
-  receipt: Receipt,
-): boolean {
-  if (receipt.holder !== holder) return false
-  return crypto.ed25519Verify(publicKey, receiptBytes(id, holder, receipt.at), receipt.signature)
+  const text = toHex(policy.body.lanes)
+  const length = 2 * LANE_ID_BYTES
+  return new Set(Array.from({ length: POLICY_LANES }, (_, i) => text.slice(i * length, (i + 1) * length)))
 }

@@ -4,12 +4,11 @@
  */
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { utf8 } from '../lib/bytes.ts'
-import { POLICY_LANES } from '../wire/letter.ts'
+import { LANE_ID_BYTES, POLICY_LANES } from '../wire/letter.ts'
 import type { EpochKey } from './mailbox-rules.ts'
 
 const LABEL = utf8('sotto policy blind v1')
 const NO_SALT = new Uint8Array(0)
-const LANE_ID_BYTES = 16
 const OFFSET_BYTES = 4
 
 export interface PolicyBlind {

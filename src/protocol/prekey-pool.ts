@@ -59,9 +59,15 @@ export function poolTree(crypto: CryptoProvider, leaves: readonly PoolLeaf[]): P
   const first: Uint8Array[] = Array.from({ length: LEAVES }, () => EMPTY_LEAF)
   for (const { place, leaf } of leaves) first[place] = leaf
   const levels = [first]
+  let empty: Uint8Array = EMPTY_LEAF
   for (let level = first; level.length > 1;) {
-    const below = level
-    level = Array.from({ length: below.length / 2 }, (_, i) => node(crypto, at(below, 2 * i), at(below, 2 * i + 1)))
+    const [below, emptyBelow] = [level, empty]
+    // Half of the places are empty: what stands over two of them is made once for each level.
+    empty = node(crypto, emptyBelow, emptyBelow)
+    level = Array.from({ length: below.length / 2 }, (_, i) => {
+      const [left, right] = [at(below, 2 * i), at(below, 2 * i + 1)]
+      return left === emptyBelow && right === emptyBelow ? empty : node(crypto, left, right)
+    })
     levels.push(level)
   }
   const root = leaves.length === 0 ? EMPTY_LEAF : at(levels.at(-1) ?? [], 0)

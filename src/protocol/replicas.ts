@@ -42,8 +42,9 @@ export function rungPlacement(crypto: CryptoProvider, address: Uint8Array, rung:
 /** Negative where `a` is nearer to `target` than `b` by XOR. Zero only for one and the same position. */
 export function compareDistance(target: Uint8Array, a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < target.length; i++) {
-    const [left, right, middle] = [a[i] ?? 0, b[i] ?? 0, target[i] ?? 0]
-    if (left !== right) return (left ^ middle) - (right ^ middle)
+    const middle = target[i] ?? 0
+    const difference = ((a[i] ?? 0) ^ middle) - ((b[i] ?? 0) ^ middle)
+    if (difference !== 0) return difference
   }
   return 0
 }
@@ -95,7 +96,16 @@ interface Network {
   readonly max: number
 }
 
-function networksOf(addresses: readonly string[]): Network[] {
+/** Zones are drawn of the same few peers again and again: the addresses of a record are read once. */
+const networksKnown = new WeakMap<readonly string[], readonly Network[]>()
+
+function networksOf(addresses: readonly string[]): readonly Network[] {
+  const known = networksKnown.get(addresses) ?? networksIn(addresses)
+  networksKnown.set(addresses, known)
+  return known
+}
+
+function networksIn(addresses: readonly string[]): Network[] {
   const networks: Network[] = []
   const ips = addresses.map(publicIp).filter((ip) => ip !== undefined)
   const four = ips.find((ip) => ip.version === 4)

@@ -65,7 +65,7 @@ export interface HolderCaller {
   onClose(action: () => void): void
 }
 
-/** Serves others: handed to `net/holder-rpc`. Never throws for what a peer sent. */
+/** Serves others: handed to `net/holder-server`. Never throws for what a peer sent. */
 export type HolderHandler = (caller: HolderCaller, request: HolderRequest) => Promise<HolderResponse>
 
 /** Signs with the peer's own (libp2p, Ed25519) key: receipts. */

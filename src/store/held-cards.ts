@@ -1,4 +1,5 @@
 /** Cards that are held for others: of each key the highest version, remembered also when the card itself is gone. */
+import { dropOldest } from '../lib/bounded.ts'
 import { toHex } from '../lib/bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { encode } from '../wire/codec.ts'
@@ -55,8 +56,7 @@ export class HeldCards {
     return this.#table.alone(key, async () => {
       const version = await this.#version(key)
       this.#versions.set(name, { version })
-      const [oldest] = this.#versions.keys()
-      if (this.#versions.size > VERSIONS_MAX && oldest !== undefined) this.#versions.delete(oldest)
+      dropOldest(this.#versions, VERSIONS_MAX)
       return version
     })
   }

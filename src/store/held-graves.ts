@@ -2,6 +2,7 @@
  * Tombstones: each is whole in itself, so that it stands also where its letter never was. By id for whoever brings the letter,
  * by address and id for the comparison of mailboxes.
  */
+import { dropOldest } from '../lib/bounded.ts'
 import { toHex } from '../lib/bytes.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { Tombstone } from '../wire/letter.ts'
@@ -180,8 +181,7 @@ export class HeldGraves {
 
   #remember(name: string, entry: Digested): void {
     this.#digests.set(name, entry)
-    const oldest = this.#digests.keys().next()
-    if (this.#digests.size > DIGESTS_MAX && oldest.done !== true) this.#digests.delete(oldest.value)
+    dropOldest(this.#digests, DIGESTS_MAX)
   }
 
   #changed(address: Uint8Array): void {

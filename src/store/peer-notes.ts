@@ -24,7 +24,7 @@ export interface Sighting {
 
 /**
  * What a peer did: `receipt` it signed for something else, or with another key · `possession` it claimed a letter and could
- * not show it · `tombstone` it sent one that deletes nothing · `prekey` it gave one key to two, or one that is not the device's.
+ * not show it · `tombstone` it sent one that deletes nothing · `prekey` it gave one that is not the device's.
  */
 const OFFENCES = ['receipt', 'possession', 'tombstone', 'prekey'] as const
 export type Offence = (typeof OFFENCES)[number]

@@ -1,4 +1,6 @@
 /** Opened records of a bucket, so that what is asked for again and again is unsealed and decoded once. Bounded, least recently used first out. */
+import { dropOldest } from '../lib/bounded.ts'
+
 export class RecordCache<T> {
   readonly #limit: number
   readonly #values = new Map<string, { readonly value: T | undefined }>()
@@ -52,9 +54,7 @@ export class RecordCache<T> {
     const name = nameOf(key)
     this.#values.delete(name)
     this.#values.set(name, { value })
-    if (this.#values.size <= this.#limit) return
-    const oldest = this.#values.keys().next()
-    if (oldest.done !== true) this.#values.delete(oldest.value)
+    dropOldest(this.#values, this.#limit)
   }
 }
 

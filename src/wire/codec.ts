@@ -7,7 +7,7 @@
  * that are really there, before anything is allocated.
  */
 import { CodecError } from '../lib/errors.ts'
-import { fromUtf8, utf8 } from '../lib/bytes.ts'
+import { fromUtf8, utf8Into } from '../lib/bytes.ts'
 
 /** How a value is written and read. */
 export interface Codec<T> {
@@ -43,6 +43,17 @@ export class Writer {
   raw(bytes: Uint8Array): void {
     const at = this.#grow(bytes.length)
     this.#bytes.set(bytes, at)
+  }
+
+  /** At most `max` bytes of UTF-8 after their length. Unpaired surrogates become U+FFFD. */
+  text(value: string, max: number, width: 1 | 2 | 4): void {
+    const room = Math.min(value.length * 3, max)
+    const at = this.#grow(width + room)
+    const length = utf8Into(value, this.#bytes.subarray(at + width, at + width + room))
+    this.#length = at
+    if (length === undefined) throw new CodecError('length out of bounds')
+    this.uint(length, width)
+    this.#length += length
   }
 
   /** Makes room for `count` more bytes; where they begin. */
@@ -96,6 +107,12 @@ export class Reader {
   raw(length: number): Uint8Array {
     const at = this.#skip(length)
     return Uint8Array.prototype.slice.call(this.#bytes, at, at + length)
+  }
+
+  /** The next bytes without a copy: for what keeps none of them. */
+  view(length: number): Uint8Array {
+    const at = this.#skip(length)
+    return this.#bytes.subarray(at, at + length)
   }
 
   /** Steps over `length` bytes; where they began. */
@@ -231,13 +248,15 @@ export function opaque(max: number, min = 0): Codec<Uint8Array> {
 
 /** UTF-8 text of up to `maxBytes` bytes, well formed. */
 export function text(maxBytes: number): Codec<string> {
-  const bytes = opaque(maxBytes)
+  const width = lengthWidth(maxBytes)
   return {
     write: (writer, value) => {
-      bytes.write(writer, utf8(value.toWellFormed()))
+      writer.text(value, maxBytes, width)
     },
     read(reader) {
-      const value = fromUtf8(bytes.read(reader))
+      const length = reader.uint(width)
+      if (length > maxBytes) throw new CodecError('length out of bounds')
+      const value = fromUtf8(reader.view(length))
       if (value === undefined) throw new CodecError('not UTF-8')
       return value
     },
@@ -262,6 +281,25 @@ export function list<T>(item: Codec<T>, max: number, min = 0): Codec<readonly T[
       for (let i = 0; i < count; i++) values.push(item.read(reader))
       return values
     },
+  }
+}
+
+/**
+ * Up to `max` items of `itemBytes` each after their count, on the wire as {@link list} has them, in the program one after another in
+ * one array: for lists that are carried and compared far more often than an item of them is looked at.
+ */
+export function packed(itemBytes: number, max: number, min = 0): Codec<Uint8Array> {
+  const width = lengthWidth(max)
+  const check = (count: number): number => {
+    if (!Number.isInteger(count) || count > max || count < min) throw new CodecError('count out of bounds')
+    return count
+  }
+  return {
+    write(writer, value) {
+      writer.uint(check(value.length / itemBytes), width)
+      writer.raw(value)
+    },
+    read: (reader) => reader.raw(check(reader.uint(width)) * itemBytes),
   }
 }
 

@@ -1,11 +1,13 @@
 /** Letters, their proofs and receipts, tombstones and the mailbox policy (protocol §4). */
-import { constant, fixed, list, oneOf, opaque, optional, struct, text, u32, u8, variant } from './codec.ts'
+import { constant, fixed, list, oneOf, opaque, optional, packed, struct, text, u32, u8, variant } from './codec.ts'
 import type { Coded } from './codec.ts'
 import { SUITE } from './card.ts'
 
 export const LETTER_BYTES_MAX = 65_536 + 256
 /** Lanes in a policy record; shorter lists are filled with random ones, so that the count says nothing. */
 export const POLICY_LANES = 256
+/** What a policy knows a lane by. */
+export const LANE_ID_BYTES = 16
 
 const header = {
   version: constant(1),
@@ -66,7 +68,7 @@ export const policyBodyCodec = struct({
   number: u32,
   expiry: u32,
   stampBits: u8,
-  lanes: list(fixed(16), POLICY_LANES, POLICY_LANES),
+  lanes: packed(LANE_ID_BYTES, POLICY_LANES, POLICY_LANES),
 })
 export const POLICY_LABEL = 'sotto mailbox policy v1'
 

@@ -91,6 +91,7 @@ export class Storm {
     say(`the storm is over: ${listed(faults)}`)
     const reckoning = await this.#calmDown(truth)
     await this.#lastLooks(truth, network)
+    if (truth.statuses === 0 || truth.stories === 0) this.#violation('nobody was ever asked: nothing was checked')
     return this.#result(faults, truth, reckoning)
   }
 

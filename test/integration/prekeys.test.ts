@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { DecryptError, NetworkError, NotFoundError } from '../../src/lib/errors.ts'
-import { HOLDER_VERB } from '../../src/wire/holder.ts'
-import type { HolderResponse } from '../../src/wire/holder.ts'
+import { HOLDER_STATUS, HOLDER_VERB } from '../../src/wire/holder.ts'
+import type { HolderResponse, HolderStatus } from '../../src/wire/holder.ts'
 import type { PrekeySlice } from '../../src/wire/prekey-slices.ts'
 import { ownerIn } from '../unit/services/prekey-owner.ts'
 import type { Owner } from '../unit/services/prekey-owner.ts'
@@ -51,6 +51,16 @@ function slicesSeen(swarm: Swarm): { readonly holder: string; readonly slice: Pr
     }
   }
   return seen
+}
+
+/** From now on the holder answers this verb with this status, and otherwise as before. */
+function answering(node: HolderNode, verb: number, status: HolderStatus): void {
+  const before = node.lie
+  node.lie = async (caller, request, honest) => {
+    const reply: typeof honest = async () =>
+      request.kind === verb ? { status, answer: { kind: 0, body: {} }, closer: [] } : honest()
+    return before === undefined ? reply() : before(caller, request, reply)
+  }
 }
 
 test('PK-01 PK-16 the pool is 100 in five slices of 20 at five holders, and the card names its root', async () => {
@@ -282,11 +292,7 @@ test('PK-01 a holder that takes no slice is passed over, and what was meant for 
   const seen = slicesSeen(swarm)
   await using owner = await ownerIn(swarm)
   const unwilling = swarm.order(owner.key)[1] as HolderNode
-  const before = unwilling.lie as Lie
-  unwilling.lie = (caller, request, honest) =>
-    before(caller, request, async () =>
-      request.kind === HOLDER_VERB.putSlice ? { status: 1, answer: { kind: 0, body: {} }, closer: [] } : honest(),
-    )
+  answering(unwilling, HOLDER_VERB.putSlice, HOLDER_STATUS.refused)
   const { slices, total } = await owner.ready()
   assert.equal(total, 100)
   assert.ok(slices.every(({ holder }) => holder !== unwilling.peerId))
@@ -302,11 +308,7 @@ test('PK-01 a holder that signs for a slice and says that it has none is not giv
   const seen = slicesSeen(swarm)
   await using owner = await ownerIn(swarm)
   const liar = swarm.order(owner.key)[1] as HolderNode
-  const before = liar.lie as Lie
-  liar.lie = (caller, request, honest) =>
-    before(caller, request, async () =>
-      request.kind === HOLDER_VERB.askSlice ? { status: 5, answer: { kind: 0, body: {} }, closer: [] } : honest(),
-    )
+  answering(liar, HOLDER_VERB.askSlice, HOLDER_STATUS.notFound)
   await owner.ready()
   await owner.until(async () => (await owner.keepers()).every(({ peerId }) => peerId !== liar.peerId), 60_000)
   for (let looks = 0; looks < 4; looks++) {

@@ -7,7 +7,7 @@
  * It sees every key and nonce that are used: the same two over different plaintexts are reported (I9).
  */
 import { createHash, hash } from 'node:crypto'
-import { equal, utf8 } from '../../src/lib/bytes.ts'
+import { concat, equal, utf8 } from '../../src/lib/bytes.ts'
 import type { CryptoProvider, DsaSet, KemSet } from '../../src/crypto/provider.ts'
 import {
   DSA_BYTES,
@@ -28,21 +28,25 @@ const scratch = Buffer.allocUnsafeSlow(ONE_CALL_BYTES)
 function digest(name: 'sha256' | 'sha512', parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
-  let result: Buffer
-  if (parts.length === 1) result = hash(name, parts[0] as Uint8Array, 'buffer')
-  else if (length <= ONE_CALL_BYTES) {
-    let at = 0
-    for (const part of parts) {
-      scratch.set(part, at)
-      at += part.length
-    }
-    result = hash(name, scratch.subarray(0, length), 'buffer')
-  } else {
+  if (parts.length === 1) return bytesOf(hash(name, parts[0] as Uint8Array, 'binary'))
+  if (length > ONE_CALL_BYTES) {
     const state = createHash(name)
     for (const part of parts) state.update(part)
-    result = state.digest()
+    return new Uint8Array(state.digest())
   }
-  return new Uint8Array(result.buffer, result.byteOffset, result.byteLength)
+  let at = 0
+  for (const part of parts) {
+    scratch.set(part, at)
+    at += part.length
+  }
+  return bytesOf(hash(name, scratch.subarray(0, length), 'binary'))
+}
+
+/** A hash comes as a string and is copied: a buffer of its own outside the heap costs more than the hashing. */
+function bytesOf(latin1: string): Uint8Array {
+  const out = new Uint8Array(latin1.length)
+  for (let i = 0; i < out.length; i++) out[i] = latin1.charCodeAt(i)
+  return out
 }
 
 /** A hash in a domain of its own, over parts that cannot run into each other. */
@@ -64,7 +68,8 @@ function lengthOf(length: number): Uint8Array {
 /** `length` bytes out of 32: no two seeds give the same. */
 function stretched(seed: Uint8Array, length: number): Uint8Array {
   const out = new Uint8Array(length)
-  for (let at = 0; at < length; at += seed.length) out.set(seed.subarray(0, Math.min(seed.length, length - at)), at)
+  out.set(seed.subarray(0, length))
+  for (let at = seed.length; at < length; at *= 2) out.copyWithin(at, 0, Math.min(at, length - at))
   return out
 }
 
@@ -87,6 +92,14 @@ const D = {
 const hex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 
+/** Keys are up to 2.6 KB long, and differ in their first bytes already. */
+const beginning = (publicKey: Uint8Array): string => hex(publicKey.subarray(0, 32))
+
+interface Pair {
+  readonly secret: Uint8Array
+  readonly publicKey: Uint8Array
+}
+
 /** Key and nonce that were used for two different plaintexts. */
 export interface NonceReuse {
   readonly where: 'seal' | 'xseal'
@@ -94,11 +107,11 @@ export interface NonceReuse {
 
 /** What all processes of a world share: who knows which secret, and what was sealed under which key and nonce. */
 export class Primitives {
-  /** By public key: its secret. Only the code below looks here. */
-  #secrets = new Map<string, Uint8Array>()
+  /** By the beginning of a public key: the key and its secret. Only the code below looks here. */
+  #secrets = new Map<string, Pair>()
   #sealed = new Map<string, string>()
   #publics = new Map<string, Uint8Array>()
-  #kept: { readonly secrets: Map<string, Uint8Array>; readonly publics: Map<string, Uint8Array> } | undefined
+  #kept: { readonly secrets: Map<string, Pair>; readonly publics: Map<string, Uint8Array> } | undefined
   #encapsulations = 0
   onNonceReuse: (reuse: NonceReuse) => void = () => {}
 
@@ -158,15 +171,20 @@ export class Primitives {
     if (known !== undefined) return known.slice()
     const fresh = stretched(oracle(domain, secret, lengthOf(length)), length)
     this.#publics.set(name, fresh)
-    this.#secrets.set(hex(fresh), secret.slice())
+    this.#secrets.set(beginning(fresh), { secret: secret.slice(), publicKey: fresh })
     return fresh.slice()
+  }
+
+  #secretOf(publicKey: Uint8Array): Uint8Array | undefined {
+    const pair = this.#secrets.get(beginning(publicKey))
+    return pair !== undefined && Buffer.compare(pair.publicKey, publicKey) === 0 ? pair.secret : undefined
   }
 
   #agree(secret: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
     if (publicKey.length !== 32 || publicKey.every((byte) => byte === 0)) return undefined
     // From now on others can agree with it.
     this.#public(D.dhPublic, secret, 32)
-    const theirs = this.#secrets.get(hex(publicKey))
+    const theirs = this.#secretOf(publicKey)
     // Nobody has the secret of a key out of thin air: what comes of it is known to this side alone.
     if (theirs === undefined) return oracle(D.dh, secret, publicKey)
     const [low, high] = Buffer.compare(secret, theirs) < 0 ? [secret, theirs] : [theirs, secret]
@@ -177,7 +195,7 @@ export class Primitives {
     if (publicKey.length !== KEM_BYTES[set].publicKey) return undefined
     const coin = utf8(String(this.#encapsulations++))
     const ciphertext = stretched(oracle(D.kemCipher, publicKey, coin), KEM_BYTES[set].ciphertext)
-    const seed = this.#secrets.get(hex(publicKey))
+    const seed = this.#secretOf(publicKey)
     return { ciphertext, secret: oracle(D.kemSecret, seed ?? coin, ciphertext) }
   }
 
@@ -188,8 +206,8 @@ export class Primitives {
     signature: Uint8Array,
     ...message: readonly Uint8Array[]
   ): boolean {
-    const secret = this.#secrets.get(hex(publicKey))
-    return secret !== undefined && equal(sign(domain, secret, length, ...message), signature)
+    const secret = this.#secretOf(publicKey)
+    return secret !== undefined && Buffer.compare(sign(domain, secret, length, ...message), signature) === 0
   }
 
   #seal(
@@ -272,8 +290,10 @@ function sign(domain: Uint8Array, secret: Uint8Array, length: number, ...message
 
 function kdf(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   const out = new Uint8Array(length)
+  const framed = concat(D.kdf, ...[ikm, salt, info, lengthOf(0)].flatMap((part) => [lengthOf(part.length), part]))
   for (let at = 0, block = 0; at < length; at += 32, block++) {
-    out.set(oracle(D.kdf, ikm, salt, info, lengthOf(block)).subarray(0, Math.min(32, length - at)), at)
+    framed.set(lengthOf(block), framed.length - 4)
+    out.set(digest('sha256', [framed]).subarray(0, Math.min(32, length - at)), at)
   }
   return out
 }

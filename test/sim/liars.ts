@@ -1,7 +1,8 @@
 /** Holders that lie. Each kind does one thing, to everybody, and is otherwise as good as any. */
 import { POSSESSION, ANSWER_KIND, HOLDER_STATUS, HOLDER_VERB } from '../../src/wire/holder.ts'
 import type { HolderAnswer, HolderRequest, HolderResponse } from '../../src/wire/holder.ts'
-import { letterId, receiptBytes } from '../../src/protocol/mailbox-rules.ts'
+import { receiptBytes } from '../../src/protocol/mailbox-proofs.ts'
+import { letterId } from '../../src/protocol/mailbox-rules.ts'
 import type { Holder, Lie } from './holder.ts'
 import type { World } from './world.ts'
 

@@ -1,7 +1,8 @@
 /** Ways to break the product without touching it: each puts a fault of design between its parts, and some seed has to notice. */
 import { toHex } from '../../src/lib/bytes.ts'
 import { NetworkError } from '../../src/lib/errors.ts'
-import { idOfName, letterId, opens, receiptBytes } from '../../src/protocol/mailbox-rules.ts'
+import { receiptBytes } from '../../src/protocol/mailbox-proofs.ts'
+import { idOfName, letterId, opens } from '../../src/protocol/mailbox-rules.ts'
 import { placement } from '../../src/protocol/replicas.ts'
 import type { Opened } from '../../src/services/inbox/ports.ts'
 import type { HolderLink, HolderNetwork } from '../../src/services/ports.ts'

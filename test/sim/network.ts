@@ -72,6 +72,7 @@ export class Network {
   /** The direct stream of each pair. */
   readonly directs = new Map<string, Direct>()
   readonly #peers = new Map<string, Peer>()
+  readonly #records = new Map<Peer, PeerRecord>()
   readonly #positions = new Map<string, Uint8Array>()
   readonly #orders = new Map<string, readonly Peer[]>()
   readonly #streams = new Set<Stream>()
@@ -101,7 +102,9 @@ export class Network {
   }
 
   record(peer: Peer): PeerRecord {
-    return { id: peer.peerId, addresses: [`/ip4/${peer.ip}/tcp/4001`] }
+    const record = this.#records.get(peer) ?? { id: peer.peerId, addresses: [`/ip4/${peer.ip}/tcp/4001`] }
+    this.#records.set(peer, record)
+    return record
   }
 
   /** All holders, nearest first. */

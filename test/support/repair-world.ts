@@ -10,6 +10,7 @@ import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { NetworkError } from '../../src/lib/errors.ts'
 import { silentLogger } from '../../src/lib/log.ts'
 import { seededRng } from '../../src/lib/rng.ts'
+import { ownerProof } from '../../src/protocol/mailbox-proofs.ts'
 import {
   commitmentOf,
   epochKey,
@@ -19,7 +20,6 @@ import {
   laneProof,
   letterId,
   nameOfLetter,
-  ownerProof,
   policyExpiryHour,
   signPolicy,
 } from '../../src/protocol/mailbox-rules.ts'

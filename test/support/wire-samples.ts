@@ -45,6 +45,7 @@ import { inviteCodec, safetyQrCodec } from '../../src/wire/invite.ts'
 import {
   cursorCodec,
   depositCodec,
+  LANE_ID_BYTES,
   letterCodec,
   letterHeaderCodec,
   listingCodec,
@@ -170,7 +171,7 @@ const policy = record({
     number: u32,
     expiry: u32,
     stampBits: u8,
-    lanes: exactly(POLICY_LANES, 16),
+    lanes: bytes(POLICY_LANES * LANE_ID_BYTES),
   }),
   signature: bytes(2_420),
 })

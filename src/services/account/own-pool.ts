@@ -14,10 +14,8 @@ import { randomBelow } from '../../lib/rng.ts'
 import type { Rng } from '../../lib/rng.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import { prekeyCardKey } from '../../protocol/mailbox-rules.ts'
-import { poolTree, sliceOfPlace, sliceToken } from '../../protocol/prekey-pool.ts'
+import { sliceOfPlace, sliceToken } from '../../protocol/prekey-pool.ts'
 import type { PoolTree } from '../../protocol/prekey-pool.ts'
-import { retentionOver } from '../../protocol/prekey-rules.ts'
-import type { StoreOp } from '../../store/database.ts'
 import type { Devices } from '../../store/devices.ts'
 import { ONE_TIME_STATE, PREKEY_USE } from '../../store/prekeys.ts'
 import type { OwnOneTimePrekey, OwnPool as PoolRecord, Prekeys, PrekeyUse } from '../../store/prekeys.ts'
@@ -25,8 +23,8 @@ import type { PeerRecord } from '../../wire/peer.ts'
 import { SLICES } from '../../wire/prekey-slices.ts'
 import type { PrekeySlice, ProvenPrekey, SliceReport } from '../../wire/prekey-slices.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
-import { bySlice, demoted, freePlaces, goneOf, inPool, planPool } from './pool-plan.ts'
-import type { PoolPlan } from './pool-plan.ts'
+import { bySlice, demoted, forgotten, freePlaces, goneOf, LastTree, overdue, planPool } from './pool-plan.ts'
+import type { Look, PoolPlan, Standing } from './pool-plan.ts'
 import { makeOne, proven, sliceOf } from './pool-parts.ts'
 import type { SliceParts } from './pool-parts.ts'
 import { poolStatus } from './pool-status.ts'
@@ -50,8 +48,6 @@ const PATIENCE_MS = 2 * 60 * MINUTE_MS
 const REUSED_MAX = 64
 /** Prekeys made before others get their turn. */
 const STEP = 2
-/** Prekeys out of the pool whose private halves are kept; beyond that the ones that went first go. */
-const OUT_MAX = 2_000
 
 export interface OwnPoolComponents {
   readonly account: Pick<UnlockedAccount, 'accountId' | 'deviceId' | 'signingSeeds' | 'identitySecret'>
@@ -76,6 +72,7 @@ export class OwnPool implements Startable {
   readonly #keepers: SliceKeepers
   readonly #absentSince = new Map<number, number>()
   readonly #reused = new Set<number>()
+  readonly #trees: LastTree
   #abort = new AbortController()
   #cancelTimer: (() => void) | undefined
   /** When the next round is, ms. */
@@ -90,6 +87,7 @@ export class OwnPool implements Startable {
   constructor(components: OwnPoolComponents) {
     this.#c = components
     this.#keepers = new SliceKeepers(components.clock)
+    this.#trees = new LastTree(components.crypto)
   }
 
   start(): void {
@@ -183,9 +181,14 @@ export class OwnPool implements Startable {
     const bad = demoted(await this.#c.store.prekeys.uses.list(), this.#c.clock.now())
     const keepers = (await holders.keepers(card, signal)).filter(({ id }) => !bad.has(id))
     if (keepers.length === 0) return false
-    await this.#learn(card, keepers, bad)
-    await this.#fill(keepers)
-    return this.#place(card, keepers)
+    const standing = await this.#learn(card, keepers, bad)
+    const filled = await this.#fill(keepers, standing)
+    return this.#place(card, keepers, filled ? await this.#standing() : standing)
+  }
+
+  async #standing(): Promise<Standing> {
+    const { prekeys } = this.#c.store
+    return { ...(await prekeys.pool()), slices: bySlice(await prekeys.oneTime.list()) }
   }
 
   async #noteReused(): Promise<void> {
@@ -204,8 +207,8 @@ export class OwnPool implements Startable {
     for (const id of ids) this.#reused.delete(id)
   }
 
-  /** Asks every holder what is left, and takes out of the pool what is gone. */
-  async #learn(card: Uint8Array, keepers: readonly PeerRecord[], bad: ReadonlySet<string>): Promise<void> {
+  /** Asks every holder what is left, and takes out of the pool what is gone. What there is then. */
+  async #learn(card: Uint8Array, keepers: readonly PeerRecord[], bad: ReadonlySet<string>): Promise<Standing> {
     const { holders } = await this.#c.store.prekeys.pool()
     const looks = await Promise.all(
       holders.map(async (holder, slice) => {
@@ -217,7 +220,7 @@ export class OwnPool implements Startable {
         return { slice, report, lost: bad.has(holder) || this.#isLost(slice, holder, report) }
       }),
     )
-    await this.#change(() => this.#taken(looks.filter((look) => look !== undefined)))
+    return this.#c.journal.commit(() => this.#taken(looks.filter((look) => look !== undefined)))
   }
 
   #isLost(slice: number, holder: string, report: SliceReport | 'none' | undefined): boolean {
@@ -238,12 +241,12 @@ export class OwnPool implements Startable {
   }
 
   /** What the holders' answers change: prekeys that were given out, slices that are lost. */
-  async #taken(looks: readonly Look[]): Promise<Written> {
+  async #taken(looks: readonly Look[]): Promise<AccountChange<Standing>> {
     const { prekeys } = this.#c.store
     const now = this.#c.clock.now()
     const root = this.#c.cards.current().card.body.pool.root
-    const pool = await prekeys.pool()
-    const slices = bySlice(await prekeys.oneTime.list())
+    const all = await prekeys.oneTime.list()
+    const slices = bySlice(all)
     const out: OwnOneTimePrekey[] = []
     for (const { slice, report, lost } of looks) {
       const records = slices[slice] ?? []
@@ -256,15 +259,19 @@ export class OwnPool implements Startable {
     }
     const lost = new Set(looks.filter((look) => look.lost).map(({ slice }) => slice))
     for (const slice of lost) this.#forget(slice)
-    const holders = pool.holders.map((holder, slice) => (lost.has(slice) ? '' : holder))
     const retired = out.map((record) => ({ ...record, state: ONE_TIME_STATE.out, retiredAt: now }))
+    const before = await prekeys.pool()
+    const pool = { ...before, holders: before.holders.map((holder, slice) => (lost.has(slice) ? '' : holder)) }
+    const gone = new Set(out)
     return {
       ops: [
         ...retired.flatMap((record) => prekeys.oneTime.put(record)),
-        ...(lost.size === 0 ? [] : prekeys.putPool({ ...pool, holders })),
-        ...(await this.#wiped(now, retired.length)),
+        ...(lost.size === 0 ? [] : prekeys.putPool(pool)),
+        ...overdue(all, retired.length, now).flatMap(({ id }) => prekeys.oneTime.delete(id)),
+        ...forgotten(await prekeys.uses.list(), now).flatMap(({ id }) => prekeys.uses.delete(id)),
       ],
       facts: out.length === 0 ? [] : [{ type: 'prekeys:served', data: { count: out.length, lostSlices: lost.size } }],
+      result: { ...pool, slices: slices.map((records) => records.filter((record) => !gone.has(record))) },
     }
   }
 
@@ -274,21 +281,8 @@ export class OwnPool implements Startable {
     this.#absentSince.delete(slice)
   }
 
-  /** Ops that let go of what nobody can use any more. */
-  async #wiped(now: number, more: number): Promise<readonly StoreOp[]> {
-    const { oneTime, uses } = this.#c.store.prekeys
-    const out = (await oneTime.list()).filter((record) => !inPool(record))
-    const surplus = Math.max(0, out.length + more - OUT_MAX)
-    const over = out.filter(({ retiredAt }, i) => i < surplus || retentionOver(retiredAt, now))
-    const old = (await uses.list()).filter(({ lastAt }) => retentionOver(lastAt, now))
-    return [...over.flatMap(({ id }) => oneTime.delete(id)), ...old.flatMap(({ id }) => uses.delete(id))]
-  }
-
-  /** Makes what the plan asks for, and the card that has it. */
-  async #fill(keepers: readonly PeerRecord[]): Promise<void> {
-    const { prekeys } = this.#c.store
-    const { holders } = await prekeys.pool()
-    const slices = bySlice(await prekeys.oneTime.list())
+  /** Makes what the plan asks for, and the card that has it. Whether anything is not as it was. */
+  async #fill(keepers: readonly PeerRecord[], { holders, leaves, slices }: Standing): Promise<boolean> {
     const plan = planPool(
       { holders, left: slices.map(({ length }) => length) },
       keepers.map(({ id }) => id).filter((id) => !this.#keepers.isUnwilling(id)),
@@ -299,12 +293,14 @@ export class OwnPool implements Startable {
     for (const [slice, holder] of holders.entries()) {
       if (holder === '' && plan.holders[slice] !== '') this.#pending.set(slice, this.#c.clock.now())
     }
-    if (count > 0 || !this.#cardFits((await prekeys.pool()).leaves)) await this.#c.cards.renew()
+    const renewed = count > 0 || !this.#cardFits(leaves)
+    if (renewed) await this.#c.cards.renew()
+    return renewed
   }
 
   #cardFits(leaves: PoolRecord['leaves']): boolean {
     const { pool } = this.#c.cards.current().card.body
-    return equal(poolTree(this.#c.crypto, leaves).root, pool.root)
+    return equal(this.#trees.over(leaves).root, pool.root)
   }
 
   async #make(plan: PoolPlan, slices: readonly (readonly OwnOneTimePrekey[])[], count: number): Promise<void> {
@@ -336,13 +332,15 @@ export class OwnPool implements Startable {
   }
 
   /** Brings every slice that its holder does not have as the card says it. Whether all are there. */
-  async #place(card: Uint8Array, keepers: readonly PeerRecord[]): Promise<boolean> {
-    const { holders, leaves } = await this.#c.store.prekeys.pool()
+  async #place(
+    card: Uint8Array,
+    keepers: readonly PeerRecord[],
+    { holders, leaves, slices }: Standing,
+  ): Promise<boolean> {
     const current = this.#c.cards.current().card
-    const tree = poolTree(this.#c.crypto, leaves)
+    const tree = this.#trees.over(leaves)
     // Made anew meanwhile, with another pool: the next round has it.
     if (!equal(tree.root, current.body.pool.root)) return false
-    const slices = bySlice(await this.#c.store.prekeys.oneTime.list())
     let whole = true
     for (const [slice, holder] of holders.entries()) {
       const due = holder !== '' && this.#placed.get(slice) !== toHex(tree.root)
@@ -394,10 +392,4 @@ export class OwnPool implements Startable {
   async #change(build: () => Promise<Written> | Written): Promise<void> {
     await this.#c.journal.commit(async () => ({ ...(await build()), result: undefined }))
   }
-}
-
-interface Look {
-  readonly slice: number
-  readonly report: SliceReport | 'none' | undefined
-  readonly lost: boolean
 }

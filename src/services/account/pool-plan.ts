@@ -3,6 +3,7 @@ import type { CryptoProvider } from '../../crypto/provider.ts'
 import { equal } from '../../lib/bytes.ts'
 import { poolTree, sliceOfPlace } from '../../protocol/prekey-pool.ts'
 import type { PoolTree } from '../../protocol/prekey-pool.ts'
+import { retentionOver } from '../../protocol/prekey-rules.ts'
 import type { StoreOp } from '../../store/database.ts'
 import { ONE_TIME_STATE, PREKEY_USE } from '../../store/prekeys.ts'
 import type { OwnOneTimePrekey, OwnPool, Prekeys, PrekeyUse } from '../../store/prekeys.ts'
@@ -13,6 +14,8 @@ import type { SliceReport } from '../../wire/prekey-slices.ts'
 export const REFILL_AT = 20
 export const REFILL_BATCH = 50
 const DAY_MS = 86_400_000
+/** Prekeys out of the pool whose private halves are kept; beyond that the ones that went first go. */
+const OUT_MAX = 2_000
 /** For so long a holder that gave a prekey out twice keeps no slice of ours. */
 const DEMOTED_MS = 7 * DAY_MS
 /** Of the eight nearest at most these: five must be left for the five slices. */
@@ -30,6 +33,35 @@ export function bySlice(records: readonly OwnOneTimePrekey[]): readonly (readonl
 /** Those that the holder has given out: it has them no more. */
 export function goneOf(records: readonly OwnOneTimePrekey[], { left }: SliceReport): readonly OwnOneTimePrekey[] {
   return records.filter(({ place }) => Math.floor(left / 2 ** (place % SLICE_PLACES)) % 2 === 0)
+}
+
+/** Prekeys out of the pool, `more` of them in a moment, of which nobody can use the private half any more. */
+export function overdue(records: readonly OwnOneTimePrekey[], more: number, now: number): readonly OwnOneTimePrekey[] {
+  const out = records.filter((record) => !inPool(record))
+  const surplus = Math.max(0, out.length + more - OUT_MAX)
+  return out.filter(({ retiredAt }, i) => i < surplus || retentionOver(retiredAt, now))
+}
+
+/** Uses that need not be remembered any more. */
+export function forgotten(uses: readonly PrekeyUse[], now: number): readonly PrekeyUse[] {
+  return uses.filter(({ lastAt }) => retentionOver(lastAt, now))
+}
+
+/** The tree over the pool's leaves, which are the same in most rounds: made again where they are not. */
+export class LastTree {
+  readonly #crypto: CryptoProvider
+  #last: { readonly leaves: OwnPool['leaves']; readonly tree: PoolTree } | undefined
+
+  constructor(crypto: CryptoProvider) {
+    this.#crypto = crypto
+  }
+
+  over(leaves: OwnPool['leaves']): PoolTree {
+    if (this.#last === undefined || !sameLeaves(this.#last.leaves, leaves)) {
+      this.#last = { leaves, tree: poolTree(this.#crypto, leaves) }
+    }
+    return this.#last.tree
+  }
 }
 
 /** The pool of the next card: every prekey that is left and every new one becomes a leaf. */
@@ -51,6 +83,19 @@ function sameLeaves(a: OwnPool['leaves'], b: OwnPool['leaves']): boolean {
     a.length === b.length &&
     a.every(({ place, leaf }, i) => b[i]?.place === place && equal(leaf, b[i]?.leaf ?? new Uint8Array(0)))
   )
+}
+
+/** The pool as it lies on the disk. */
+export interface Standing extends OwnPool {
+  /** What is left of each slice. */
+  readonly slices: readonly (readonly OwnOneTimePrekey[])[]
+}
+
+/** What the holder of a slice says: `undefined`, nothing. */
+export interface Look {
+  readonly slice: number
+  readonly report: SliceReport | 'none' | undefined
+  readonly lost: boolean
 }
 
 /** What there is: each slice's holder (empty text: none) and how many it has left. */

@@ -17,11 +17,6 @@ export function laneSeed(
   return crypto.hkdfSha256(mailboxSeed, new Uint8Array(0), info, 32)
 }
 
-/** The seed of the lane that an invite's one-time token opens in the intro box. */
-export function tokenLaneSeed(crypto: CryptoProvider, token: Uint8Array): Uint8Array {
-  return crypto.hkdfSha256(token, new Uint8Array(0), utf8('sotto invite lane v1'), 32)
-}
-
 /** Whose lanes stand open: everyone we asked or accepted. A blocked contact's lane is gone with the next policy. */
 export function openLanes(
   crypto: CryptoProvider,

@@ -3,6 +3,7 @@
  * not of its zone), what strangers paid the least for. Nothing else goes before its time: then the answer is "full".
  */
 import { toHex } from '../../lib/bytes.ts'
+import { KeyedQueue } from '../../lib/queue.ts'
 import type { HolderDeps } from './deps.ts'
 import type { Quotas } from './quotas.ts'
 
@@ -15,8 +16,7 @@ const SWEEP_EVERY_MS = 60_000
 export class MailRoom {
   readonly #deps: Pick<HolderDeps, 'clock' | 'held' | 'log'>
   readonly #quotas: Pick<Quotas, 'hasMailRoom'>
-  #tail: Promise<unknown> = Promise.resolve()
-  #waiting = 0
+  readonly #queue = new KeyedQueue(WAITING_MAX)
   #sweptAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: Pick<HolderDeps, 'clock' | 'held' | 'log'>, quotas: Pick<Quotas, 'hasMailRoom'>) {
@@ -26,15 +26,9 @@ export class MailRoom {
 
   /** Whether there is room for `bytes` now; a letter with `stampBits` drives out only those with fewer. One at a time. */
   async make(bytes: number, stampBits: number): Promise<boolean> {
-    if (this.#waiting >= WAITING_MAX) return false
-    this.#waiting++
-    const mine = this.#tail.then(() => this.#make(bytes, stampBits === 0 ? Number.POSITIVE_INFINITY : stampBits))
-    this.#tail = mine.catch(() => {})
-    try {
-      return await mine
-    } finally {
-      this.#waiting--
-    }
+    if (this.#queue.size >= WAITING_MAX) return false
+    const bitsBelow = stampBits === 0 ? Number.POSITIVE_INFINITY : stampBits
+    return this.#queue.run('', async () => this.#make(bytes, bitsBelow))
   }
 
   async #make(bytes: number, bitsBelow: number): Promise<boolean> {

@@ -2,12 +2,12 @@
 import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { toHex } from '../../lib/bytes.ts'
+import { DAY_MS, HOUR_MS } from '../../protocol/mailbox-rules.ts'
 import type { HolderCaller } from '../ports.ts'
 import { sourcesOf } from './quotas.ts'
+import { WindowCounter } from './window-counter.ts'
 
 const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
-const HOUR_MS = 3_600_000
 /** Slices that a device writes in a minute, and that a source brings, whosever they are. */
 export const SLICE_WRITES_PER_MINUTE = 5
 const SLICE_ATTEMPTS_PER_MINUTE = 10
@@ -17,7 +17,7 @@ export const TAKES_PER_MINUTE = 30
 export const TARGET_TAKES_PER_DAY = 4
 /** The peers of one public network have so many times as much together. */
 const NETWORK_FACTOR = 4
-const KEYS_MAX = 65_536
+const STAMPS_MAX = 65_536
 /** A stamp names its hour, and is good in the hours beside it. */
 const SPENT_MS = 3 * HOUR_MS
 
@@ -33,7 +33,7 @@ export class PrekeyQuotas {
     this.#attempts = new WindowCounter(clock, MINUTE_MS, SLICE_ATTEMPTS_PER_MINUTE)
     this.#takes = new WindowCounter(clock, MINUTE_MS, TAKES_PER_MINUTE)
     this.#targets = new WindowCounter(clock, DAY_MS, TARGET_TAKES_PER_DAY)
-    this.#spent = new ExpiringMap(clock, SPENT_MS, KEYS_MAX)
+    this.#spent = new ExpiringMap(clock, SPENT_MS, STAMPS_MAX)
   }
 
   /** Whether the caller may bring a slice, and the device of this card have it written. Counts the attempt alone. */
@@ -82,25 +82,4 @@ function takeAll(counter: WindowCounter, [peer, ...networks]: readonly string[])
   counter.take(peer)
   for (const network of networks) counter.take(network)
   return true
-}
-
-/** So many in a window that begins with the first of them. */
-class WindowCounter {
-  readonly #counts: ExpiringMap<string, { count: number }>
-  readonly #max: number
-
-  constructor(clock: Clock, windowMs: number, max: number) {
-    this.#counts = new ExpiringMap(clock, windowMs, KEYS_MAX)
-    this.#max = max
-  }
-
-  has(key: string, factor = 1): boolean {
-    return (this.#counts.get(key)?.count ?? 0) < this.#max * factor
-  }
-
-  take(key: string): void {
-    const known = this.#counts.get(key)
-    if (known === undefined) this.#counts.set(key, { count: 1 })
-    else known.count++
-  }
 }

@@ -1,7 +1,7 @@
 /** PROVE: possession of letters, shown to whoever knows their ids. */
 import { ANSWER_KIND, HOLDER_STATUS, POSSESSION } from '../../wire/holder.ts'
 import type { HolderRequest, Possession } from '../../wire/holder.ts'
-import { possessionHash } from '../../protocol/mailbox-rules.ts'
+import { possessionHash } from '../../protocol/mailbox-proofs.ts'
 import type { HolderCaller } from '../ports.ts'
 import { outcome } from './deps.ts'
 import type { Outcome } from './deps.ts'

@@ -1,13 +1,14 @@
 /** What one source, lane, mailbox and the whole disk may take (protocol §4). */
 import type { Clock } from '../../lib/clock.ts'
-import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import type { RatePolicy } from '../../lib/rate-limiter.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
+import { DAY_MS } from '../../protocol/mailbox-rules.ts'
 import { sourceNetwork } from '../../protocol/replicas.ts'
 import type { HeldUsage, LetterFacts } from '../../store/held-usage.ts'
 import type { HolderCaller } from '../ports.ts'
+import { WindowCounter } from './window-counter.ts'
 
 /** A letter comes from whoever writes, or from another holder. */
 export type Way = 'put' | 'copy'
@@ -62,9 +63,6 @@ export const DEFAULT_QUOTAS: QuotaLimits = {
 const FAIR_FROM = { put: 1 / 2, copy: 3 / 4 } as const
 const LANE_SHARE_RECORDS = 64
 const LANE_SHARE_OF_BYTES = 1 / 32
-const DAY_MS = 86_400_000
-/** Lanes whose daily count is remembered; it is not on disk, so a restart forgets it (the lane's bytes stay counted). */
-const LANES_COUNTED_MAX = 65_536
 /** Neither mail nor cards may take the whole disk: without cards nobody can be written to, and cards cost no stamp. */
 const MAIL_SHARE = 0.75
 const CARD_SHARE = 0.5
@@ -91,7 +89,8 @@ export class Quotas {
   readonly #puts: RateLimiter
   readonly #bytes: RateLimiter
   readonly #leaving = new Set<string>()
-  readonly #laneDays: ExpiringMap<string, { count: number }>
+  /** Not on disk, so a restart forgets it; the lane's bytes stay counted. */
+  readonly #laneDays: WindowCounter
 
   constructor(usage: HeldUsage, clock: Clock, limits: QuotaLimits = DEFAULT_QUOTAS) {
     this.#limits = limits
@@ -107,7 +106,7 @@ export class Quotas {
     this.#copies = new SourceLimiter(copies, NETWORK_FACTOR, clock)
     this.#puts = new RateLimiter({ perSecond: limits.sourcePutsPerSecond, burst: limits.sourcePutsBurst }, clock)
     this.#bytes = new RateLimiter({ perSecond: hourly / 3_600, burst: hourly }, clock)
-    this.#laneDays = new ExpiringMap(clock, DAY_MS, LANES_COUNTED_MAX)
+    this.#laneDays = new WindowCounter(clock, DAY_MS, limits.laneLettersPerDay)
   }
 
   /** Whether the caller may ask anything now. */
@@ -199,7 +198,7 @@ export class Quotas {
   }
 
   #laneHasPlace(facts: LetterFacts, bytes: number, way: Way): boolean {
-    const { laneBytes, laneRecords, laneDead, laneLettersPerDay, mailboxBytes, mailboxRecords } = this.#limits
+    const { laneBytes, laneRecords, laneDead, mailboxBytes, mailboxRecords } = this.#limits
     const mailbox = this.#usage.mailbox(facts.address) ?? { records: 0, bytes: 0, lanes: new Map<string, never>() }
     const lane = mailbox.lanes.get(toHex(facts.lane)) ?? { records: 0, bytes: 0 }
     if (lane.bytes + bytes > laneBytes || lane.records + 1 > laneRecords) return false
@@ -207,7 +206,7 @@ export class Quotas {
     const tight = Math.max(mailbox.records / mailboxRecords, mailbox.bytes / mailboxBytes) >= FAIR_FROM[way]
     const large = lane.records >= LANE_SHARE_RECORDS || lane.bytes >= mailboxBytes * LANE_SHARE_OF_BYTES
     if (tight && large) return false
-    return way === 'copy' || (this.#laneDays.get(laneKey(facts))?.count ?? 0) < laneLettersPerDay
+    return way === 'copy' || this.#laneDays.has(laneKey(facts))
   }
 
   /**
@@ -236,18 +235,18 @@ export class Quotas {
   /** Counts a letter that is about to be stored. */
   reserve(facts: LetterFacts, way: Way): void {
     this.#usage.addLetter(facts)
-    if (facts.stampBits > 0 || way === 'copy') return
-    const day = this.#laneDays.get(laneKey(facts))
-    if (day === undefined) this.#laneDays.set(laneKey(facts), { count: 1 })
-    else day.count++
+    if (countsForDay(facts, way)) this.#laneDays.take(laneKey(facts))
   }
 
   /** Takes {@link Quotas.reserve} back: it was not stored after all. */
   release(facts: LetterFacts, way: Way): void {
     this.#usage.removeLetter(facts)
-    const day = facts.stampBits > 0 || way === 'copy' ? undefined : this.#laneDays.get(laneKey(facts))
-    if (day !== undefined) day.count--
+    if (countsForDay(facts, way)) this.#laneDays.giveBack(laneKey(facts))
   }
+}
+
+function countsForDay({ stampBits }: LetterFacts, way: Way): boolean {
+  return stampBits === 0 && way === 'put'
 }
 
 function laneKey(facts: LetterFacts): string {

@@ -1,5 +1,5 @@
 import { ANSWER_KIND, HOLDER_STATUS } from '../../wire/holder.ts'
-import { receiptBytes } from '../../protocol/mailbox-rules.ts'
+import { receiptBytes } from '../../protocol/mailbox-proofs.ts'
 import { outcome } from './deps.ts'
 import type { HolderDeps, Outcome } from './deps.ts'
 

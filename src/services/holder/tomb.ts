@@ -2,6 +2,7 @@
  * TOMB: anyone may delete who knows the preimage. Where the letter is here it alone decides; where it is not, the tombstone must
  * pass what its letter would have to, so that it is worth its place on the disk.
  */
+import { runsOf } from '../../lib/bounded.ts'
 import { HOLDER_STATUS } from '../../wire/holder.ts'
 import type { HolderStatus } from '../../wire/holder.ts'
 import type { Tombstone } from '../../wire/letter.ts'
@@ -37,8 +38,8 @@ export async function tomb(desk: Desk, caller: HolderCaller, tombstones: readonl
   const statuses = tombstones.map((tombstone) => cheapOutcome(desk, tombstone))
   const due = tombstones.filter((_, i) => statuses[i] === undefined)
   if (due.length > 0 && !desk.quotas.takeTombstones(caller, due.length)) return outcome(HOLDER_STATUS.rate, undefined)
-  for (let at = 0; at < due.length; at += AT_ONCE) {
-    statuses.push(...(await Promise.all(due.slice(at, at + AT_ONCE).map((each) => buryLooked(desk, caller, each)))))
+  for (const run of runsOf(due, AT_ONCE)) {
+    statuses.push(...(await Promise.all(run.map((each) => buryLooked(desk, caller, each)))))
   }
   return outcome(WORST_FIRST.find((status) => statuses.includes(status)) ?? HOLDER_STATUS.ok, undefined)
 }

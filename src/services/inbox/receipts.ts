@@ -1,4 +1,5 @@
 /** Tells senders what arrived and what was read: kept in the batch of what it is about, sent a moment later in one go. */
+import { runsOf } from '../../lib/bounded.ts'
 import { toHex } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { nameOf } from '../../lib/errors.ts'
@@ -87,8 +88,8 @@ export class Receipts implements Startable {
         const contact = due[0] === undefined ? undefined : await this.#c.contacts.get(due[0].contact)
         ops.push(...due.flatMap((entry) => this.#c.store.receiptsDue.delete(entry)))
         if (contact === undefined || contact.state === CONTACT_STATE.blocked) continue
-        for (let at = 0; at < due.length; at += IDS_MAX) {
-          const saying = this.#say(contact, due.slice(at, at + IDS_MAX))
+        for (const run of runsOf(due, IDS_MAX)) {
+          const saying = this.#say(contact, run)
           ops.push(...saying.ops)
           added.push(saying.added)
         }

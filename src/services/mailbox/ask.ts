@@ -1,5 +1,5 @@
 /** One question to one holder, with a deadline; what the answer says about other peers goes to the routing table. */
-import { NetworkError, TimeoutError } from '../../lib/errors.ts'
+import { LimitError, NetworkError, TimeoutError } from '../../lib/errors.ts'
 import type { HolderRequest, HolderResponse } from '../../wire/holder.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import type { HolderLink } from '../ports.ts'
@@ -10,7 +10,7 @@ export const ASK_TIMEOUT_MS = 3_000
 
 type AskDeps = Pick<MailDeps, 'clock' | 'network' | 'routing'>
 
-/** Throws NetworkError or TimeoutError, and then the peer is out of the table; or the signal's reason. */
+/** Throws NetworkError or TimeoutError, and then the peer is out of the table; LimitError where too much is asked of it; or the signal's reason. */
 export async function ask(
   deps: AskDeps,
   peer: PeerRecord,
@@ -49,14 +49,15 @@ export async function withLink<T>(
     return await use(await deps.network.link(peer, inTime), inTime)
   } catch (error) {
     signal.throwIfAborted()
-    deps.routing.evict(peer.id)
+    // Too much under way on this link, or a fault of ours, says nothing about the peer.
+    if (error instanceof NetworkError || error instanceof TimeoutError) deps.routing.evict(peer.id)
     throw error
   } finally {
     cancel()
   }
 }
 
-/** Whether an error is the network's, and not a fault of ours. */
+/** Whether an error is the network's, or its limit, and not a fault of ours. */
 export function isNetworkFault(error: unknown): boolean {
-  return error instanceof NetworkError || error instanceof TimeoutError
+  return error instanceof NetworkError || error instanceof TimeoutError || error instanceof LimitError
 }

@@ -35,6 +35,8 @@ export class Box {
   readonly key: EpochKey
   readonly waiting = new Map<string, Waiting>()
   readonly junk = new Junk()
+  /** Holders (peer ids) that have listed what they have since everybody was asked last. */
+  readonly answered = new Set<string>()
   /** Counts sweeps: a letter is offered once in each. */
   sweep = 0
   readonly #shares = new Map<string, number>()
@@ -44,6 +46,12 @@ export class Box {
 
   constructor(key: EpochKey) {
     this.key = key
+  }
+
+  /** A sweep of the first zone begins: of everybody, or `again` of those that did not answer. */
+  begin(again: boolean): void {
+    this.sweep++
+    if (!again) this.answered.clear()
   }
 
   /** Where the next LIST at this holder starts. */

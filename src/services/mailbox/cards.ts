@@ -5,6 +5,7 @@ import type { CardRecord, HolderResponse } from '../../wire/holder.ts'
 import type { Policy, Receipt } from '../../wire/letter.ts'
 import { POLICY_LANES } from '../../wire/letter.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
+import { receiptHolds } from '../../protocol/mailbox-proofs.ts'
 import {
   cardExpiryMs,
   cardHash,
@@ -17,7 +18,6 @@ import {
   laneOf,
   policyExpiryHour,
   policyTakesPuts,
-  receiptHolds,
   signPolicy,
 } from '../../protocol/mailbox-rules.ts'
 import type { EpochKey } from '../../protocol/mailbox-rules.ts'

@@ -2,13 +2,12 @@
  * Reads our mailboxes: the whole zone of each, the union of what its holders have, every letter once. Nothing that a
  * holder says is believed: a letter counts by its hash and its lane's signature, a tombstone by its preimage.
  */
-import { toHex } from '../../lib/bytes.ts'
+import { equal, toHex } from '../../lib/bytes.ts'
 import { nameOf } from '../../lib/errors.ts'
 import { ANSWER_KIND, GET_BYTES_MAX, GET_LETTERS_MAX, HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
 import type { Deposit, Letter, Rung } from '../../wire/letter.ts'
 import { LETTER_KIND } from '../../wire/letter.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
-import { equal } from '../../lib/bytes.ts'
 import { sleep } from '../../lib/clock.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
@@ -47,10 +46,11 @@ interface Found extends Deposit {
   readonly name: LetterName
 }
 
-/** Which part of a mailbox's holders is read: the zone of a rung, or only some of its members (peer ids). */
+/** Which holders are read: the zone of a rung, or some of it (peer ids); `again`: where too few answered lately, the others. */
 export interface Where {
   readonly rung: Rung
   readonly only?: ReadonlySet<string>
+  readonly again?: boolean
 }
 const FIRST_ZONE: Where = { rung: 0 }
 
@@ -121,15 +121,18 @@ export class Collector {
     return { letters: waiting.length, holders }
   }
 
-  /** Reads every mailbox once, at these rungs; the report is about the first zones. Does not throw for the network. */
-  async sweep(signal: AbortSignal, rungs: readonly Rung[] = [0]): Promise<SweepReport> {
+  /**
+   * Reads every mailbox once, at these rungs; `again` as in {@link Where}. The report is about the first zones, and about all that
+   * answered since everybody was asked. Does not throw for the network.
+   */
+  async sweep(signal: AbortSignal, rungs: readonly Rung[] = [0], again = false): Promise<SweepReport> {
     const keys = this.#keys.toRead(this.#deps.clock.now())
     this.#forgetBoxes(keys)
     let complete = true
     let answers = 0
     for (const rung of rungs) {
       for (const key of keys) {
-        const report = await this.sweepMailbox(key, signal, { rung })
+        const report = await this.sweepMailbox(key, signal, { rung, again })
         if (rung !== 0) continue
         complete &&= report.complete
         answers += report.answers
@@ -149,13 +152,16 @@ export class Collector {
   async sweepMailbox(key: EpochKey, signal: AbortSignal, where: Where = FIRST_ZONE): Promise<SweepReport> {
     const box = this.#box(key)
     // What a sweep has offered is not offered by the other parts of it once more.
-    box.sweep = where.rung === 0 && where.only === undefined ? box.sweep + 1 : Math.max(1, box.sweep)
+    if (where.rung === 0 && where.only === undefined) box.begin(where.again === true)
+    else box.sweep = Math.max(1, box.sweep)
     const whole = await this.#zone(key, where.rung, signal)
     const zone = where.only === undefined ? whole : whole.filter(({ id }) => where.only?.has(id))
     const needed = Math.min(COMPLETE_ANSWERS, zone.length)
-    let answers = 0
-    const lists = zone.map(async (peer) => {
-      if (await this.#list(box, peer, where.rung, signal)) answers++
+    const answered = where.rung === 0 ? box.answered : new Set<string>()
+    const answers = (): number => zone.filter(({ id }) => answered.has(id)).length
+    const missing = where.again === true ? zone.filter(({ id }) => !answered.has(id)) : zone
+    const lists = (zone.length - missing.length < needed ? missing : []).map(async (peer) => {
+      if (await this.#list(box, peer, where.rung, signal)) answered.add(peer.id)
     })
     const all = Promise.all(lists)
     const over = new AbortController()
@@ -166,8 +172,8 @@ export class Collector {
     await all
     await this.#fetchAll(box, zone, spent, signal)
     await Promise.all(zone.map((peer) => this.#dropJunk(box, peer, signal)))
-    if (answers < needed) this.#zones.forget(key.address, where.rung)
-    return { complete: zone.length > 0 && answers >= needed, answers }
+    if (answers() < needed) this.#zones.forget(key.address, where.rung)
+    return { complete: zone.length > 0 && answers() >= needed, answers: answers() }
   }
 
   /**

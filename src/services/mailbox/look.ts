@@ -17,7 +17,8 @@ import type { Possession } from '../../wire/holder.ts'
 import { receiptCodec } from '../../wire/letter.ts'
 import type { Letter, Receipt, Rung } from '../../wire/letter.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
-import { DAY_MS, opens, possessionHash } from '../../protocol/mailbox-rules.ts'
+import { possessionHash } from '../../protocol/mailbox-proofs.ts'
+import { DAY_MS, opens } from '../../protocol/mailbox-rules.ts'
 import { ask, isNetworkFault } from './ask.ts'
 import type { MailDeps } from './deps.ts'
 import type { Zones } from './zones.ts'
@@ -26,7 +27,11 @@ import type { Zones } from './zones.ts'
 const ROUNDS_MAX = 32
 /** After this long nothing more is asked of one holder: it must not keep the others' answers waiting. */
 const PEER_MS_MAX = 6_000
-/** Letters that a holder signed for and does not have, while others have them: so many in a day, and its word counts no more. */
+/**
+ * A holder that signed for letters and does not have them, while others have: in the mailboxes of so many addresses within a day,
+ * and its word counts no more. An owner can have letters dropped at one holder alone, and has two addresses at a time at the most:
+ * whoever we write to cannot turn us against holders.
+ */
 const BROKEN_MAX = 3
 const HOLDERS_MAX = 1_024
 
@@ -61,7 +66,8 @@ interface Tally {
 export class Looker {
   readonly #deps: MailDeps
   readonly #zones: Zones
-  readonly #broken: ExpiringMap<string, number>
+  /** By peer id: addresses (hex). */
+  readonly #broken: ExpiringMap<string, ReadonlySet<string>>
 
   constructor(deps: MailDeps, zones: Zones) {
     this.#deps = deps
@@ -152,14 +158,14 @@ export class Looker {
     this.#deps.distrust.note(peerId, kind, encode(possessionCodec, proof))
   }
 
-  /** Who signed and has not what others have, again and again. Once may be a disk that was lost, or a mailbox that was cleared. */
+  /** Who signed and has not what others have, again and again. Once may be a disk that was lost. */
   #blame({ sought, holding, broken, dead }: Tally): void {
     if (dead || holding.length === 0) return
     for (const peerId of broken) {
-      const times = (this.#broken.get(peerId) ?? 0) + 1
-      this.#broken.set(peerId, times)
+      const boxes = new Set(this.#broken.get(peerId)).add(toHex(sought.letter.address))
+      this.#broken.set(peerId, boxes)
       const receipt = sought.receipts.find(({ holder }) => holder === peerId)
-      if (times < BROKEN_MAX || receipt === undefined) continue
+      if (boxes.size < BROKEN_MAX || receipt === undefined) continue
       this.#deps.distrust.note(peerId, 'possession', encode(receiptCodec, receipt))
     }
   }

@@ -1,6 +1,6 @@
 /**
- * When mailboxes are read: at start, every so often, again after a minute where holders did not answer, when a holder
- * comes, and at once when one pushes.
+ * When mailboxes are read: at start, every so often, when the network is back, at those that did not answer again after a
+ * minute, at a holder that comes, and at once when one pushes.
  */
 import type { Startable } from '../../lib/lifecycle.ts'
 import { nameOf } from '../../lib/errors.ts'
@@ -35,7 +35,10 @@ const RUNG_EVERY: readonly (readonly [rung: Rung, every: number])[] = [
   [2, 96],
 ]
 
-/** The last whole sweep: when (ms) it ended, whether enough holders answered, and how often one did. */
+/** Sweeps until each rung has been read. */
+const RUNGS_READ = RUNG_EVERY.length + 1
+
+/** The last sweep: when (ms) it ended, whether enough holders answered, and how often one did. */
 interface LastSweep extends SweepReport {
   readonly at: number
 }
@@ -53,9 +56,14 @@ export class MailboxReader implements Startable {
   readonly #came = new Map<string, Set<string>>()
   #stopping = new AbortController()
   #running: Promise<SweepReport> | undefined
-  #again = false
-  #dueAt = 0
-  /** Whole sweeps since the start. */
+  /** Everybody is to be asked once more when the sweep under way is over. */
+  #more = false
+  /** Whether the last sweep was answered by anybody. */
+  #reached = true
+  /** When (ms) everybody is asked next, and when those that did not answer. */
+  #wholeAt = Infinity
+  #missingAt = Infinity
+  /** Sweeps since the start that were the turn of some rungs: whole ones, and the first of the others. */
   #sweeps = 0
   #started = false
   #lastSweep: LastSweep | undefined
@@ -80,7 +88,7 @@ export class MailboxReader implements Startable {
     this.#cards = rooms.cards
   }
 
-  /** When (ms) the last whole sweep ended, and whether enough holders answered; `undefined` before the first. */
+  /** When (ms) the last sweep ended, and whether enough holders answered; `undefined` before the first. */
   get lastSweep(): LastSweep | undefined {
     return this.#lastSweep
   }
@@ -96,6 +104,9 @@ export class MailboxReader implements Startable {
     this.#stopping = new AbortController()
     this.#started = true
     this.#sweeps = 0
+    this.#reached = true
+    this.#wholeAt = Infinity
+    this.#missingAt = Infinity
     this.#listen()
     this.#soon(randomBelow(this.#deps.rng, FIRST_SWEEP_MS))
     this.#renewLater()
@@ -119,6 +130,9 @@ export class MailboxReader implements Startable {
       this.#zones.onMember((address, peerId) => {
         const own = this.#keys.toRead(clock.now()).some((key) => toHex(key.address) === address)
         if (own) this.#memberCame(address, peerId)
+      }),
+      network.onPeerChange((_peerId, connected) => {
+        if (connected) this.#peerCame()
       }),
     )
   }
@@ -153,35 +167,59 @@ export class MailboxReader implements Startable {
 
   /** Reads everything now. While a sweep is under way its answer is shared, and another one follows. */
   async sweep(): Promise<SweepReport> {
-    this.#again = this.#running !== undefined
-    this.#running ??= this.#run().finally(() => {
+    return this.#sweep(false)
+  }
+
+  async #sweep(again: boolean): Promise<SweepReport> {
+    this.#more = this.#running !== undefined
+    this.#running ??= this.#run(again).finally(() => {
       this.#running = undefined
     })
     return this.#running
   }
 
-  async #run(): Promise<SweepReport> {
+  async #run(first: boolean): Promise<SweepReport> {
     const { signal } = this.#stopping
-    let report: SweepReport = { complete: false, answers: 0 }
     this.#timers.get('sweep')?.()
     this.#timers.delete('sweep')
+    let report: SweepReport | undefined
+    // What was pushed into a stream that is gone may lie with those who had answered.
+    let again = first && !this.#sessions.isCutOff
     do {
-      this.#again = false
-      try {
-        // Followed first: what comes while the boxes are being listed is pushed.
-        await this.#followAll()
-        report = await this.#collector.sweep(signal, this.#rungs())
-        this.#sweeps++
-        this.#lastSweep = { at: this.#deps.clock.now(), ...report }
-      } catch (error) {
-        if (!signal.aborted) this.#deps.log.error('a sweep failed', { error: nameOf(error) })
-      }
-    } while (this.#again && !signal.aborted)
-    const { collectIntervalMs } = this.#deps.profile
-    const usual = jitterMs(collectIntervalMs, 0.2, this.#deps.rng)
-    if (this.#started) this.#soon(report.complete ? usual : Math.min(usual, INCOMPLETE_RETRY_MS))
+      this.#more = false
+      this.#missingAt = Infinity
+      if (!again) this.#wholeAt = Infinity
+      report = await this.#read(again, signal)
+      again = false
+    } while (this.#more && !signal.aborted)
+    this.#reached = report !== undefined && report.answers > 0
+    if (this.#started) this.#plan(report)
     this.#soonForKept()
-    return report
+    return report ?? { complete: false, answers: 0 }
+  }
+
+  /** None where it failed. */
+  async #read(again: boolean, signal: AbortSignal): Promise<SweepReport | undefined> {
+    try {
+      // Followed first: what comes while the boxes are being listed is pushed.
+      await this.#followAll()
+      const counts = !again || this.#sweeps < RUNGS_READ
+      const report = await this.#collector.sweep(signal, counts ? this.#rungs() : [0], again)
+      if (counts) this.#sweeps++
+      this.#lastSweep = { at: this.#deps.clock.now(), ...report }
+      return report
+    } catch (error) {
+      if (!signal.aborted) this.#deps.log.error('a sweep failed', { error: nameOf(error) })
+      return undefined
+    }
+  }
+
+  /** Everybody is asked in a while, and before that those who did not answer. */
+  #plan(report: SweepReport | undefined): void {
+    const { clock, rng, profile } = this.#deps
+    const usual = jitterMs(profile.collectIntervalMs, 0.2, rng)
+    if (report?.complete === false) this.#missingAt = clock.now() + INCOMPLETE_RETRY_MS
+    this.#soon(report === undefined ? Math.min(usual, INCOMPLETE_RETRY_MS) : usual)
   }
 
   /** The first zone, and the others in their turn: soon after the start, since a device may be on for an hour a day. */
@@ -193,26 +231,41 @@ export class MailboxReader implements Startable {
     if (this.#collector.takeKept() && this.#started) this.#soon(jitterMs(KEPT_RETRY_MS, 0.2, this.#deps.rng))
   }
 
-  /** The next sweep in `delayMs`, or earlier where one is due already. */
+  /** Everybody is asked in `delayMs`, or earlier where that is due already. */
   #soon(delayMs: number): void {
-    const at = this.#deps.clock.now() + delayMs
-    if (this.#timers.has('sweep') && at >= this.#dueAt) return
+    const { clock } = this.#deps
+    const now = clock.now()
+    this.#wholeAt = Math.min(this.#wholeAt, now + delayMs)
+    const again = this.#missingAt < this.#wholeAt
     this.#timers.get('sweep')?.()
-    this.#dueAt = at
     this.#timers.set(
       'sweep',
-      this.#deps.clock.after(delayMs, () => {
+      clock.after(Math.max(0, Math.min(this.#wholeAt, this.#missingAt) - now), () => {
         this.#timers.delete('sweep')
-        void this.sweep()
+        void this.#sweep(again)
       }),
     )
+  }
+
+  /**
+   * A peer is there. Where nobody is left who would push to us, or nobody answered, we had no network: what came meanwhile lies
+   * anywhere in the zones. Once a minute at most where holders answer and none takes a subscription.
+   */
+  #peerCame(): void {
+    if (!this.#sessions.isCutOff && this.#reached) return
+    const { clock, rng } = this.#deps
+    const last = this.#reached ? this.#lastSweep?.at : undefined
+    const pauseMs = last === undefined ? 0 : last + INCOMPLETE_RETRY_MS - clock.now()
+    this.#soon(Math.max(pauseMs, jitterMs(PEER_DEBOUNCE_MS, 0.25, rng)))
   }
 
   #renewLater(): void {
     this.#timers.set(
       'renew',
       this.#deps.clock.after(jitterMs(RENEW_MS, RENEW_JITTER, this.#deps.rng), () => {
-        this.#guard(this.#followAll())
+        // A whole sweep begins by following.
+        if (this.#sessions.isCutOff) this.#soon(0)
+        else this.#guard(this.#followAll())
         this.#renewLater()
       }),
     )

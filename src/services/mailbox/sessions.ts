@@ -4,7 +4,7 @@ import { toHex } from '../../lib/bytes.ts'
 import { HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../wire/holder.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
-import { ownerProof } from '../../protocol/mailbox-rules.ts'
+import { ownerProof } from '../../protocol/mailbox-proofs.ts'
 import type { EpochKey } from '../../protocol/mailbox-rules.ts'
 import type { HolderLink } from '../ports.ts'
 import { question, withLink } from './ask.ts'
@@ -15,6 +15,8 @@ export class OwnerSessions {
   /** By stream: the mailboxes (hex) that are opened on it. Entries go with their stream. */
   readonly #opened = new WeakMap<HolderLink, Set<string>>()
   readonly #followed = new WeakMap<HolderLink, Set<string>>()
+  /** Streams on which holders push; of those that are gone the last ones. */
+  #pushing: readonly HolderLink[] = []
 
   constructor(deps: MailDeps) {
     this.#deps = deps
@@ -30,6 +32,11 @@ export class OwnerSessions {
     })
   }
 
+  /** Whether there were holders that pushed new letters to us, and every stream to them is gone. */
+  get isCutOff(): boolean {
+    return this.#pushing.length > 0 && !this.#pushing.some(({ alive }) => alive)
+  }
+
   /** Asks the holder to push new letters of `key`'s mailbox. False where it does so already on this stream. */
   async follow(peer: PeerRecord, key: EpochKey, signal: AbortSignal): Promise<boolean> {
     return withLink(this.#deps, peer, signal, async (link, inTime) => {
@@ -38,7 +45,9 @@ export class OwnerSessions {
       await this.#open(link, key, inTime)
       const request = { kind: HOLDER_VERB.subscribe, body: { address: key.address } } as const
       const { status } = await question(this.#deps, link, request, inTime)
-      if (status === HOLDER_STATUS.ok) followed.add(toHex(key.address))
+      if (status !== HOLDER_STATUS.ok) return true
+      followed.add(toHex(key.address))
+      this.#pushing = [...this.#pushing.filter((other) => other !== link && other.alive), link]
       return true
     })
   }

@@ -18,9 +18,9 @@ import {
   laneProofBy,
   letterLifeMs,
   nameOfLetter,
+  tokenLaneSeed,
 } from '../../protocol/mailbox-rules.ts'
 import type { LaneKey } from '../../protocol/mailbox-rules.ts'
-import { tokenLaneSeed } from '../contacts/lanes.ts'
 
 /** Where a device can be written to in an epoch: its mailbox by our lane, or its intro box. */
 export interface Destination {

@@ -2,6 +2,7 @@
  * How long we ourselves have known peers to answer: what copies go by (Rhea and others 2004; Carbonite 2006). Nobody's word
  * about himself or others counts. A gap shorter than `gapMs` is no leave; a longer one starts anew.
  */
+import { dropOldest } from '../../lib/bounded.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { SIGHTINGS_MAX } from '../../store/peer-notes.ts'
 import type { Sighting } from '../../store/peer-notes.ts'
@@ -36,8 +37,7 @@ export class Ages {
     const first = known === undefined || this.#broken(peerId, known, now) ? now : Math.min(known.first, now)
     this.#seen.delete(peerId)
     this.#seen.set(peerId, { first, last: now, holder: answered || known?.holder === true })
-    const [oldest] = this.#seen.keys()
-    if (this.#seen.size > SIGHTINGS_MAX && oldest !== undefined) this.#seen.delete(oldest)
+    dropOldest(this.#seen, SIGHTINGS_MAX)
   }
 
   /** Between the two the peer counts as seen all the while. */

@@ -8,9 +8,9 @@ import { ANSWER_KIND, cardRecordCodec, HOLDER_STATUS, HOLDER_VERB } from '../../
 import type { CardRecord } from '../../wire/holder.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { cardHash, cardKey, cardVersion, compareVersions } from '../../protocol/mailbox-rules.ts'
-import { eachBounded } from './bounded.ts'
+import { eachBounded } from '../../lib/bounded.ts'
 import { isReceipt, standingOf, targetsOf } from './copy.ts'
-import { adoptCard, counts, lot, membersOf, RECORDS_AT_ONCE } from './round.ts'
+import { adoptCard, counts, drawn, membersOf, RECORDS_AT_ONCE } from './round.ts'
 import type { Round } from './round.ts'
 import type { Box } from './survey.ts'
 
@@ -36,11 +36,6 @@ async function newerFound(round: Round, box: Box, record: CardRecord): Promise<b
   for (const peer of box.changed ? others : drawn(round, others).slice(0, 1))
     if (await newerAt(round, box, record, peer)) return true
   return false
-}
-
-function drawn(round: Round, peers: readonly PeerRecord[]): readonly PeerRecord[] {
-  const lots = peers.map((peer) => ({ peer, lot: lot(round, peer.id) }))
-  return lots.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ peer }) => peer)
 }
 
 /** Whether the peer's card is newer, and is ours now. One that is older is put right. */

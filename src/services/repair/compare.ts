@@ -7,9 +7,9 @@
  */
 import { ANSWER_KIND, HOLDER_STATUS, HOLDER_VERB, SYNC_BOXES_MAX } from '../../wire/holder.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
-import { eachBounded, runsOf } from './bounded.ts'
+import { eachBounded, runsOf } from '../../lib/bounded.ts'
 import { reconcile } from './reconcile.ts'
-import { lot, membersOf, PEERS_AT_ONCE, REQUESTS_AT_ONCE } from './round.ts'
+import { drawn, membersOf, PEERS_AT_ONCE, REQUESTS_AT_ONCE } from './round.ts'
 import type { Round } from './round.ts'
 import type { Box } from './survey.ts'
 
@@ -42,8 +42,7 @@ function partnersOf(round: Round, box: Box): readonly PeerRecord[] {
   const members = membersOf(box.places).filter(({ id }) => !round.deps.distrust.has(id))
   if (box.changed || !box.mail) return members
   const live = members.filter(({ id }) => !round.neighbours.isOut(id))
-  const drawn = live.map((peer) => ({ peer, lot: lot(round, peer.id) })).sort((a, b) => (a.lot < b.lot ? -1 : 1))
-  return drawn.slice(0, PARTNERS).map(({ peer }) => peer)
+  return drawn(round, live).slice(0, PARTNERS)
 }
 
 /**

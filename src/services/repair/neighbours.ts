@@ -2,14 +2,13 @@
  * The peers of one round: asked under a deadline, and left alone until the next round once they failed, so that a dead or
  * hostile one costs a round one wait and no more.
  */
-import { sleep } from '../../lib/clock.ts'
+import { sleep, withDeadline } from '../../lib/clock.ts'
 import { LimitError, NetworkError, TimeoutError } from '../../lib/errors.ts'
 import { HOLDER_STATUS } from '../../wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../wire/holder.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import type { Ages } from './ages.ts'
 import type { RepairCounters, RepairDeps } from './ports.ts'
-import { within } from './within.ts'
 
 /** Dialling and reading a few hundred letters from a disk included. */
 const ASK_MS = 5_000
@@ -66,9 +65,9 @@ export class Neighbours {
     signal.throwIfAborted()
     if (!this.#count(peer.id)) return undefined
     try {
-      const response = await within(deps.clock, ASK_MS, signal, async (inTime) =>
-        (await deps.network.link(peer, inTime)).request(request, inTime),
-      )
+      const job = async (inTime: AbortSignal): Promise<HolderResponse> =>
+        (await deps.network.link(peer, inTime)).request(request, inTime)
+      const response = await withDeadline(deps.clock, ASK_MS, job, signal)
       ages.seen(peer.id)
       deps.routing.learn(peer.id, response.closer)
       return response

@@ -9,7 +9,7 @@ import type { PeerRecord } from '../../wire/peer.ts'
 import { ZONE_CANDIDATES } from '../../protocol/replicas.ts'
 import { Ages } from './ages.ts'
 import { askProofs, checkClaims } from './audit.ts'
-import { eachBounded } from './bounded.ts'
+import { dropOldest, eachBounded } from '../../lib/bounded.ts'
 import { Budget } from './budget.ts'
 import { repairCards } from './cards.ts'
 import { compareBoxes } from './compare.ts'
@@ -21,7 +21,6 @@ import { membersOf, RECORDS_AT_ONCE } from './round.ts'
 import type { Round } from './round.ts'
 import { Surveyor } from './survey.ts'
 import type { Box } from './survey.ts'
-import { within } from './within.ts'
 import { refresh, zoneAt } from './zones.ts'
 
 /** A peer that was not seen for so many intervals starts anew. */
@@ -36,6 +35,8 @@ const FAREWELL_MS = 1_500
 const PASSES_MAX = 3
 /** Peers that said that they go. */
 const LEFT_MAX = 1_024
+/** Peers that we count on: they are told when we go, and missed when they do. */
+const NEIGHBOURS_MAX = 1_024
 /** Zones that are remembered, to know whom a vanished peer concerns. */
 const REMEMBERED_ZONES_MAX = 8_192
 const SPARE_MAX = 65_536
@@ -91,8 +92,8 @@ export class Repairer implements Startable {
       if (connected) this.#left.delete(peerId)
       else this.#missing(peerId)
     })
-    const within = Math.min(FIRST_WITHIN_MS, this.#deps.profile.repairIntervalMs / 2)
-    this.#schedule(within * this.#between(0.1, 1))
+    const latestMs = Math.min(FIRST_WITHIN_MS, this.#deps.profile.repairIntervalMs / 2)
+    this.#schedule(latestMs * this.#between(0.1, 1))
   }
 
   async stop(): Promise<void> {
@@ -197,7 +198,12 @@ export class Repairer implements Startable {
     const { clock, profile, log } = this.#deps
     try {
       const limitMs = Math.max(profile.repairIntervalMs, ROUND_LEAST_MS)
-      return await within(clock, limitMs, signal, async (inTime) => this.#round(inTime, { leaving: false, wanted }))
+      return await withDeadline(
+        clock,
+        limitMs,
+        async (inTime) => this.#round(inTime, { leaving: false, wanted }),
+        signal,
+      )
     } catch (error) {
       if (signal.aborted) return false
       this.#counters.failures++
@@ -266,14 +272,8 @@ export class Repairer implements Startable {
       this.#zones.set(name, new Set(members.map(({ id }) => id)))
       for (const peer of members) this.#neighbours.set(peer.id, peer)
     }
-    for (const name of this.#zones.keys()) {
-      if (this.#zones.size <= REMEMBERED_ZONES_MAX) break
-      this.#zones.delete(name)
-    }
-    for (const peerId of this.#neighbours.keys()) {
-      if (this.#neighbours.size <= LEFT_MAX) break
-      this.#neighbours.delete(peerId)
-    }
+    dropOldest(this.#zones, REMEMBERED_ZONES_MAX)
+    dropOldest(this.#neighbours, NEIGHBOURS_MAX)
   }
 
   #markSpare(round: Round): void {
@@ -292,9 +292,10 @@ export class Repairer implements Startable {
     const told = new Map([...this.#neighbours.values(), ...near].map((peer) => [peer.id, peer]))
     await eachBounded(told.values(), told.size, async (peer) => {
       try {
-        await within(clock, FAREWELL_MS, signal, async (inTime) => {
+        const tell = async (inTime: AbortSignal): Promise<void> => {
           await (await network.link(peer, inTime)).request({ kind: HOLDER_VERB.leaving, body: {} }, inTime)
-        })
+        }
+        await withDeadline(clock, FAREWELL_MS, tell, signal)
       } catch {
         routing.evict(peer.id) // no time to look again
       }

@@ -4,6 +4,7 @@ import { HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
 import type { CardRecord, HolderStatus } from '../../wire/holder.ts'
 import type { Tombstone } from '../../wire/letter.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
+import type { Offence } from '../../store/peer-notes.ts'
 import type { HolderCaller } from '../ports.ts'
 import type { Ages } from './ages.ts'
 import type { Budget } from './budget.ts'
@@ -28,7 +29,7 @@ export interface Round {
   readonly neighbours: Neighbours
   readonly survey: Survey
   readonly signal: AbortSignal
-  /** By peer, see {@link lot}. */
+  /** By peer, see {@link drawn}. */
   readonly lots: Map<string, string>
   /** We are about to go: our own copies do not count. */
   readonly leaving: boolean
@@ -46,8 +47,13 @@ export function membersOf(places: readonly Place[]): PeerRecord[] {
   return [...members.values()]
 }
 
-/** A number for each peer that nobody can foretell, the same all through a round: so that boxes choose the same partners. */
-export function lot(round: Round, peerId: string): string {
+/** The peers in an order that nobody can foretell, the same all through a round: so that boxes choose the same partners. */
+export function drawn(round: Round, peers: readonly PeerRecord[]): readonly PeerRecord[] {
+  const lots = peers.map((peer) => ({ peer, lot: lot(round, peer.id) }))
+  return lots.sort((a, b) => (a.lot < b.lot ? -1 : 1)).map(({ peer }) => peer)
+}
+
+function lot(round: Round, peerId: string): string {
   const drawn =
     round.lots.get(peerId) ?? toHex(round.deps.crypto.sha256(round.survey.salt, utf8(peerId)).subarray(0, 8))
   round.lots.set(peerId, drawn)
@@ -55,12 +61,7 @@ export function lot(round: Round, peerId: string): string {
 }
 
 /** The peer lied: it is out, here and for a week. */
-export function caught(
-  round: Round,
-  peerId: string,
-  kind: 'possession' | 'tombstone' | 'receipt',
-  bytes: Uint8Array,
-): void {
+export function caught(round: Round, peerId: string, kind: Offence, bytes: Uint8Array): void {
   round.deps.distrust.note(peerId, kind, bytes)
   round.neighbours.drop(peerId)
   round.deps.log.warn('a holder was caught lying', { kind })

@@ -1,4 +1,5 @@
 /** What a round looks after: a bounded part of what is held, the next round goes on behind it. */
+import { dropOldest } from '../../lib/bounded.ts'
 import { compare, toHex } from '../../lib/bytes.ts'
 import { HOUR_MS, hourPassed } from '../../protocol/mailbox-rules.ts'
 import { deadDigest, mailboxDigest } from '../../protocol/mailbox-digest.ts'
@@ -170,8 +171,7 @@ export class Surveyor {
   #remember(name: string, digest: string): void {
     this.#last.delete(name)
     this.#last.set(name, digest)
-    const [oldest] = this.#last.keys()
-    if (this.#last.size > REMEMBERED_MAX && oldest !== undefined) this.#last.delete(oldest)
+    dropOldest(this.#last, REMEMBERED_MAX)
   }
 }
 

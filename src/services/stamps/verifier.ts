@@ -1,5 +1,6 @@
 /** Checks stamps, at most 50 a second and 32 waiting: what strangers send costs a holder at most 8 % of a core. */
 import type { Clock } from '../../lib/clock.ts'
+import { KeyedQueue } from '../../lib/queue.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import type { LetterName } from '../../protocol/mailbox-rules.ts'
@@ -14,8 +15,7 @@ type Verdict = 'good' | 'bad' | 'busy'
 export class StampVerifier {
   readonly #crypto: CryptoProvider
   readonly #limiter: RateLimiter
-  #tail: Promise<unknown> = Promise.resolve()
-  #waiting = 0
+  readonly #queue = new KeyedQueue(STAMP_CHECKS_WAITING_MAX)
 
   constructor(crypto: CryptoProvider, clock: Clock) {
     this.#crypto = crypto
@@ -31,15 +31,8 @@ export class StampVerifier {
   /** The same of a stamp over anything else. */
   async verifyWork(work: StampWork): Promise<Verdict> {
     if (work.bits === 0) return 'good'
-    if (this.#waiting >= STAMP_CHECKS_WAITING_MAX || !this.#limiter.take('')) return 'busy'
-    this.#waiting++
-    const mine = this.#tail.then(() => this.#check(work))
-    this.#tail = mine.catch(() => {})
-    try {
-      return await mine
-    } finally {
-      this.#waiting--
-    }
+    if (this.#queue.size >= STAMP_CHECKS_WAITING_MAX || !this.#limiter.take('')) return 'busy'
+    return this.#queue.run('', async () => this.#check(work))
   }
 
   async #check({ challenge, bits, nonce }: StampWork): Promise<Verdict> {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { mock, test } from 'node:test'
-import { sleep, systemClock, VirtualClock } from '../../../src/lib/clock.ts'
+import { sleep, systemClock, VirtualClock, withDeadline } from '../../../src/lib/clock.ts'
+import { TimeoutError } from '../../../src/lib/errors.ts'
 
 const DAY_MS = 86_400_000
 
@@ -54,6 +56,26 @@ test('sleep resolves in time and rejects with the reason of its signal', async (
   controller.abort(new Error('enough'))
   await aborted
   await assert.rejects(sleep(clock, 100, AbortSignal.abort(new Error('before'))), /before/)
+})
+
+test('a deadline gives its signal in time, or when the outer one is given, and leaves nothing behind', async () => {
+  const clock = new VirtualClock()
+  const outer = new AbortController()
+  const job = async (signal: AbortSignal): Promise<void> => sleep(clock, 1_000, signal)
+  const late = assert.rejects(withDeadline(clock, 100, job, outer.signal), TimeoutError)
+  await clock.advance(100)
+  await late
+  const inTime = withDeadline(clock, 2_000, job, outer.signal)
+  await clock.advance(1_000)
+  await inTime
+  assert.deepEqual(getEventListeners(outer.signal, 'abort'), [])
+  const calledOff = assert.rejects(withDeadline(clock, 100, job, outer.signal), /enough/)
+  outer.abort(new Error('enough'))
+  await calledOff
+  let began = false
+  const never = async (): Promise<void> => void (began = true)
+  await assert.rejects(withDeadline(clock, 100, never, outer.signal), /enough/)
+  assert.equal(began, false)
 })
 
 test('a real timer of more than 24 days neither fires at once nor early', () => {

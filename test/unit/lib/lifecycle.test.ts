@@ -44,6 +44,16 @@ test('a part that does not stop does not keep the others up', async () => {
   assert.deepEqual(errors, [['part failed to stop', { part: 'b', error: 'Error' }]])
 })
 
+test('a part that is added stops before those that ran already; one that does not start is not stopped', async () => {
+  const seen: string[] = []
+  const life = new Lifecycle([part('a', seen)], silentLogger)
+  await life.start()
+  await life.add(part('b', seen))
+  await assert.rejects(life.add(part('c', seen, 'start')), /c does not start/)
+  await life.stop()
+  assert.deepEqual(seen, ['start a', 'start b', 'start c', 'stop b', 'stop a'])
+})
+
 test('a stop during the start leaves nothing running', async () => {
   const seen: string[] = []
   const life = new Lifecycle([part('a', seen), part('b', seen), part('c', seen)], silentLogger)

@@ -1,13 +1,7 @@
 /** One holder and a mailbox of which it has the policy, for tests of what it does with what it is asked. */
 import assert from 'node:assert/strict'
-import {
-  epochKey,
-  epochOf,
-  laneOf,
-  ownerProof,
-  policyExpiryHour,
-  signPolicy,
-} from '../../../src/protocol/mailbox-rules.ts'
+import { ownerProof } from '../../../src/protocol/mailbox-proofs.ts'
+import { epochKey, epochOf, laneOf, policyExpiryHour, signPolicy } from '../../../src/protocol/mailbox-rules.ts'
 import type { EpochKey } from '../../../src/protocol/mailbox-rules.ts'
 import { LetterStamps, stampSolver } from '../../../src/services/stamps/solver.ts'
 import { HOLDER_STATUS as STATUS } from '../../../src/wire/holder.ts'

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '../../../src/lib/bytes.ts'
 import { mailboxDigest } from '../../../src/protocol/mailbox-digest.ts'
+import { possessionHash } from '../../../src/protocol/mailbox-proofs.ts'
 import {
   cardVersion,
   epochKey,
@@ -10,7 +11,6 @@ import {
   idOfName,
   laneProof,
   nameOfLetter,
-  possessionHash,
 } from '../../../src/protocol/mailbox-rules.ts'
 import { byDistance, rungPlacement } from '../../../src/protocol/replicas.ts'
 import { PROVED_BYTES_MAX } from '../../../src/services/holder/prove.ts'

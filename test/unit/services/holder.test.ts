@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toHex, utf8 } from '../../../src/lib/bytes.ts'
 import { accountId } from '../../../src/protocol/account-id.ts'
+import { ownerProof, receiptHolds } from '../../../src/protocol/mailbox-proofs.ts'
 import {
   accountCardKey,
   cardHash,
@@ -12,9 +13,7 @@ import {
   expiryHour,
   laneProof,
   letterId,
-  ownerProof,
   prekeyCardKey,
-  receiptHolds,
 } from '../../../src/protocol/mailbox-rules.ts'
 import { LISTED_MAX } from '../../../src/services/holder/mailbox-access.ts'
 import { encode } from '../../../src/wire/codec.ts'

@@ -2,17 +2,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '../../../src/lib/bytes.ts'
-import { NetworkError } from '../../../src/lib/errors.ts'
+import { LimitError, NetworkError } from '../../../src/lib/errors.ts'
+import { ask } from '../../../src/services/mailbox/ask.ts'
 import { Looker } from '../../../src/services/mailbox/look.ts'
 import type { Look } from '../../../src/services/mailbox/look.ts'
 import { Pace } from '../../../src/services/mailbox/pace.ts'
 import { Zones } from '../../../src/services/mailbox/zones.ts'
-import { possessionHash } from '../../../src/protocol/mailbox-rules.ts'
+import { possessionHash } from '../../../src/protocol/mailbox-proofs.ts'
 import { rungPlacement } from '../../../src/protocol/replicas.ts'
 import { HOLDER_STATUS, HOLDER_VERB, POSSESSION } from '../../../src/wire/holder.ts'
 import type { HolderResponse, Possession } from '../../../src/wire/holder.ts'
 import { answer, people } from './mail-people.ts'
-import { crypto, never, Swarm } from './swarm.ts'
+import { crypto, makeLetter, never, Swarm } from './swarm.ts'
 import type { HolderNode, MadeLetter } from './swarm.ts'
 
 const proofs = (all: readonly Possession[]): HolderResponse =>
@@ -104,23 +105,25 @@ test("MB-20 neither a hash of one's own making nor that of another holder passes
   assert.deepEqual([again.get(one.peerId), again.get(two.peerId), again.size], [undefined, undefined, 4])
 })
 
-test('MB-20 who signs for letters and has none of them, while others do, is distrusted at the third', async () => {
+test('MB-20 who signs for letters of three mailboxes and has none of them, while others do, is distrusted; no owner can frame it', async () => {
   await using swarm = await Swarm.create(5)
-  const { write, send } = await people(swarm)
+  const { write, send, laneSeed, bob } = await people(swarm)
   const { deps, looker: carol } = looker(swarm)
   const [dropper] = swarm.nodes
   assert.ok(dropper)
-  for (let i = 1; i <= 3; i++) {
-    const made = write()
+  const dropped = async (made: MadeLetter): Promise<void> => {
     await send(made)
     await dropper.held.evict(made.letter.address, made.id)
-    const look = await lookAt(
-      carol,
-      made,
-      swarm.nodes.map(({ peerId }) => ({ holder: peerId })),
-    )
-    assert.equal(look.holding.length, 4)
-    assert.equal(deps.distrust.has(dropper.peerId), i === 3)
+    const receipts = swarm.nodes.map(({ peerId }) => ({ holder: peerId }))
+    assert.equal((await lookAt(carol, made, receipts)).holding.length, 4)
+  }
+  for (let i = 0; i < 6; i++) await dropped(write())
+  assert.ok(!deps.distrust.has(dropper.peerId), 'whose mailbox it is may have had them dropped there')
+  for (const last of [false, true]) {
+    const mailboxSeed = swarm.rng.bytes(32)
+    await bob.cards.publishPolicies({ mailboxSeed, number: 1, stampBits: 2, laneSeeds: [laneSeed] }, never)
+    await dropped(makeLetter(swarm, mailboxSeed, laneSeed))
+    assert.equal(deps.distrust.has(dropper.peerId), last)
   }
   const lost = write()
   await send(lost)
@@ -273,4 +276,28 @@ test('who asks for a zone while it is being looked up waits for that answer, and
   gates[2]?.reject(new NetworkError('nobody is there'))
   for (const each of await Promise.allSettled(failing)) assert.equal(each.status, 'rejected')
   assert.equal(gates.length, 3)
+})
+
+test('MB-48 too much under way on one link is no reason to take its holder for dead', async () => {
+  await using swarm = await Swarm.create(3)
+  const [busy] = swarm.nodes
+  assert.ok(busy)
+  const evicted: string[] = []
+  const deps = swarm.deps('carol')
+  const failing = (error: Error) => ({
+    clock: deps.clock,
+    routing: { ...deps.routing, evict: (peerId: string) => evicted.push(peerId) },
+    network: {
+      ...deps.network,
+      link: async () => {
+        throw error
+      },
+    },
+  })
+  const request = { kind: HOLDER_VERB.prove, body: { nonce: new Uint8Array(16), ids: [] } } as const
+  const peer = { id: busy.peerId, addresses: [] }
+  await assert.rejects(ask(failing(new LimitError('too many requests wait')), peer, request, never), LimitError)
+  assert.deepEqual(evicted, [])
+  await assert.rejects(ask(failing(new NetworkError('gone')), peer, request, never), NetworkError)
+  assert.deepEqual(evicted, [busy.peerId])
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nativeProvider as crypto } from '../../../src/crypto/native.ts'
 import { utf8 } from '../../../src/lib/bytes.ts'
+import { eachBounded } from '../../../src/lib/bounded.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { NetworkError, StorageError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
@@ -10,7 +11,6 @@ import { placement, rungPlacement } from '../../../src/protocol/replicas.ts'
 import { Distrust, DISTRUST_MS, DISTRUSTED_MAX } from '../../../src/services/distrust/distrust.ts'
 import type { EvidenceStore } from '../../../src/services/distrust/distrust.ts'
 import { Ages } from '../../../src/services/repair/ages.ts'
-import { eachBounded, runsOf } from '../../../src/services/repair/bounded.ts'
 import { Budget, COPY_BYTES_PER_SECOND } from '../../../src/services/repair/budget.ts'
 import { Neighbours, REQUESTS_MAX } from '../../../src/services/repair/neighbours.ts'
 import type { RepairCounters } from '../../../src/services/repair/ports.ts'
@@ -111,21 +111,6 @@ test('the byte budget lets a second through at once and then as much a second', 
   await clock.advance(10_000)
   await work
   assert.equal(sent, 6_600_000)
-})
-
-test('side by side means so many at once, and the first failure is told when the others are over', async () => {
-  let [running, most, done] = [0, 0, 0]
-  const work = eachBounded([1, 2, 3, 4, 5, 6, 7], 3, async (item) => {
-    most = Math.max(most, ++running)
-    await Promise.resolve()
-    running--
-    done++
-    if (item === 2) throw new StorageError('item two')
-  })
-  await assert.rejects(work, StorageError)
-  assert.equal(most, 3)
-  assert.equal(done, 7)
-  assert.deepEqual(runsOf([1, 2, 3, 4, 5], 2), [[1, 2], [3, 4], [5]])
 })
 
 const REQUEST: HolderRequest = { kind: 14, body: {} }

@@ -42,6 +42,17 @@ test('TE-01 only who has the secret signs: any other key, message, context or bi
   }
 })
 
+test("TE-01 a public key that only begins like another one is nobody's", async () => {
+  const crypto = new Primitives().provider()
+  const seed = rng.bytes(32)
+  const publicKey = crypto.dsaPublicKey(44, seed)
+  const signature = await crypto.dsaSign(44, seed, message, label)
+  assert.ok(crypto.dsaVerify(44, publicKey, message, signature, label))
+  assert.ok(!crypto.dsaVerify(44, flipped(publicKey, publicKey.length - 1), message, signature, label))
+  assert.ok(!crypto.dsaVerify(44, publicKey.subarray(0, 32), message, signature, label))
+  assert.ok(!crypto.dsaVerify(44, publicKey, message, flipped(signature, signature.length - 1), label))
+})
+
 test('TE-01 two agree on a secret, and a third does not', () => {
   const crypto = new Primitives().provider()
   const [a, b, c] = [rng.bytes(32), rng.bytes(32), rng.bytes(32)]

@@ -13,6 +13,7 @@ import {
   oneOf,
   opaque,
   optional,
+  packed,
   struct,
   text,
   tryDecode,
@@ -108,6 +109,24 @@ test('lists carry their count, bounded both ways', () => {
   assert.equal(hex(codec, [1, 2]), '0200010002')
   for (const bytes of ['00', '0400010002000300040005', '020001', '01000100']) no(codec, bytes)
   for (const values of [[], [1, 2, 3, 4]]) noWrite(codec, values)
+})
+
+test('packed items have the bytes of a list of them, and are bounded like one', () => {
+  const items = list(fixed(2), 3, 1)
+  const one = packed(2, 3, 1)
+  assert.equal(hex(one, from('aabbccdd')), hex(items, [from('aabb'), from('ccdd')]))
+  assert.deepEqual(decode(one, from('02aabbccdd')), from('aabbccdd'))
+  for (const bytes of ['', 'aa', 'aabbcc', 'aabbccddeeff0011']) noWrite(one, from(bytes))
+  for (const bytes of ['00', '04aabbccddeeff0011', '02aabbcc', '01aabbcc']) no(one, bytes)
+  assert.equal(hex(packed(1, 256), from('07')), '000107', 'a count as wide as its maximum asks for')
+})
+
+test('text that does not fit is refused also where it breaks off within a character or a long text', () => {
+  for (const value of ['ééé', '日本', 'aaaaaa', '😀😀']) noWrite(text(5), value)
+  assert.equal(hex(text(4), '😀'), '04f09f9880')
+  const long = 'é'.repeat(60_000)
+  assert.equal(decode(text(120_000), encode(text(120_000), long)), long)
+  noWrite(text(119_999), long)
 })
 
 test('a count or length that promises much costs nothing', () => {
