@@ -10,7 +10,7 @@ import { DEFAULT_API_LIMITS } from './api/limits.ts'
 import { resolveHome } from './api/paths.ts'
 import { fromSystemError } from './api/errors.ts'
 import { UsageError } from './lib/errors.ts'
-import { ROLE_NAMES, ROLES } from './net/roles.ts'
+import { ROLE_NAMES, ROLES } from './lib/roles.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 type Json = Record<string, unknown>

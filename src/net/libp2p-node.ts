@@ -22,7 +22,7 @@ import { parsePeerId } from './peer-id.ts'
 import type { ConnectedPeer } from './ports.ts'
 import type { ReachParts } from './reach/parts.ts'
 import { ADDRESS_DIAL_DEADLINE_MS, DIAL_DEADLINE_MS } from './protocols.ts'
-import type { Role } from './roles.ts'
+import type { Role } from '../lib/roles.ts'
 import { orAborted, within } from './signals.ts'
 import type { TcpDialer } from './upgrade/tcp-dialer.ts'
 

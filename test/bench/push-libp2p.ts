@@ -5,7 +5,7 @@ import { LOCAL } from '../../src/lib/network-profile.ts'
 import { createNode } from '../../src/net/libp2p-node.ts'
 import type { Node } from '../../src/net/libp2p-node.ts'
 import { tlsLink } from '../../src/net/tls-link.ts'
-import { ROLES } from '../../src/net/roles.ts'
+import { ROLES } from '../../src/lib/roles.ts'
 import { percentile, timed } from './harness.ts'
 import type { BenchSide } from './side-types.ts'
 

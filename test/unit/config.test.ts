@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import fc from 'fast-check'
 import { resolveHome } from '../../src/api/paths.ts'
 import { loadSettings, migrate, parseConfig, socketPathFor } from '../../src/config.ts'
-import { ROLE_NAMES } from '../../src/net/roles.ts'
+import { ROLE_NAMES } from '../../src/lib/roles.ts'
 import { createLogger, readable } from '../../src/logger.ts'
 import { tempHome } from './api/harness.ts'
 

@@ -1,5 +1,5 @@
 /** Who is carried to whom, within the budget. No I/O. */
-import type { RelayBudget } from '../roles.ts'
+import type { RelayBudget } from '../../lib/roles.ts'
 
 export class Circuits {
   readonly #budget: Pick<RelayBudget, 'circuitsMax' | 'circuitsPerPeerMax'>

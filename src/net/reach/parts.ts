@@ -2,7 +2,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { NetworkProfile } from '../../lib/network-profile.ts'
 import type { Rng } from '../../lib/rng.ts'
-import type { Role } from '../roles.ts'
+import type { Role } from '../../lib/roles.ts'
 import { Proofs } from './proofs.ts'
 import { RelayClient } from './relay-client.ts'
 import { RelayServer } from './relay-server.ts'

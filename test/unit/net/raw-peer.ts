@@ -10,7 +10,7 @@ import { createNode } from '../../../src/net/libp2p-node.ts'
 import type { Encrypter, Node } from '../../../src/net/libp2p-node.ts'
 import { protocolsOf } from '../../../src/net/protocols.ts'
 import { tlsLink } from '../../../src/net/tls-link.ts'
-import { ROLES } from '../../../src/net/roles.ts'
+import { ROLES } from '../../../src/lib/roles.ts'
 
 /** A started node with these links, stopped after the test. */
 export async function rawPeer(t: TestContext, encrypters: readonly Encrypter[] = [tlsLink()]): Promise<Node> {
