@@ -6,12 +6,12 @@ import { Dice } from './dice.ts'
 import { undead } from './disks.ts'
 import type { Reckoning } from './ledger.ts'
 import { startChaosNetwork } from './network.ts'
-import { KILLS, ROLES } from '../../src/lib/roles.ts'
-import type { Role } from '../../src/lib/roles.ts'
+import { KILLS, ROLES } from './roles.ts'
+import type { Role } from './roles.ts'
 import { Scene } from './scene.ts'
 import { complaints, receivedIn } from './storm.ts'
 
-export { ROLES } from '../../src/lib/roles.ts'
+export { ROLES } from './roles.ts'
 
 const NODES = 8
 const REPAIR_INTERVAL_MS = 2_000
