@@ -20,6 +20,16 @@ export async function ask(
   return withLink(deps, peer, signal, (link, inTime) => question(deps, link, request, inTime))
 }
 
+/** The same; nothing where the network, or the signal, kept the answer away. */
+export async function tryAsk(...args: Parameters<typeof ask>): Promise<HolderResponse | undefined> {
+  try {
+    return await ask(...args)
+  } catch (error) {
+    if (isNetworkFault(error) || args[3].aborted) return undefined
+    throw error
+  }
+}
+
 /** Asks on a stream that is there; for what has to be said on one and the same stream. */
 export async function question(
   deps: Pick<AskDeps, 'routing'>,
