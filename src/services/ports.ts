@@ -2,6 +2,7 @@
  * What services ask of the floors below and of one another. A leaf: only types. The rooms under `net` satisfy the network
  * ports by their shape, `node.ts` joins the two, and the simulator has its own.
  */
+import type { Offence } from '../store/peer-notes.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 import type { HolderRequest, HolderResponse } from '../wire/holder.ts'
 import type { DirectFrame } from '../wire/direct.ts'
@@ -85,4 +86,18 @@ export interface StampWork {
 export interface StampSolver {
   /** A nonce whose stamp over `challenge` has at least `bits` leading zero bits. */
   solve(challenge: Uint8Array, bits: number, signal: AbortSignal): Promise<Uint8Array>
+}
+
+/** What follows from a peer's id alone. */
+export interface PeerFacts {
+  /** Its Ed25519 key, 32 bytes; none for text that is no peer id. */
+  publicKey(peerId: string): Uint8Array | undefined
+  /** Where it stands among the addresses, 32 bytes. */
+  position(peerId: string): Uint8Array | undefined
+}
+
+/** Who was caught lying (`services/distrust`). */
+export interface LiarBook {
+  has(peerId: string): boolean
+  note(peerId: string, kind: Offence, bytes: Uint8Array): void
 }

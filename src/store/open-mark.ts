@@ -1,4 +1,7 @@
-/** A file in a database's directory that says which process has it open: one that is still there was never closed. */
+/**
+ * A file in a database's directory that says which process has it open: one that is still there was never closed. It is no lock:
+ * numbers of processes come again, in containers at once. LevelDB has one, and a home's account is opened, and so locked, first.
+ */
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 

@@ -1,4 +1,5 @@
 /** One question to one holder, with a deadline; what the answer says about other peers goes to the routing table. */
+import { withDeadline } from '../../lib/clock.ts'
 import { LimitError, NetworkError, TimeoutError } from '../../lib/errors.ts'
 import type { HolderRequest, HolderResponse } from '../../wire/holder.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
@@ -20,6 +21,16 @@ export async function ask(
   return withLink(deps, peer, signal, (link, inTime) => question(deps, link, request, inTime))
 }
 
+/** The same; nothing where the network, or the signal, kept the answer away. */
+export async function tryAsk(...args: Parameters<typeof ask>): Promise<HolderResponse | undefined> {
+  try {
+    return await ask(...args)
+  } catch (error) {
+    if (isNetworkFault(error) || args[3].aborted) return undefined
+    throw error
+  }
+}
+
 /** Asks on a stream that is there; for what has to be said on one and the same stream. */
 export async function question(
   deps: Pick<AskDeps, 'routing'>,
@@ -39,21 +50,14 @@ export async function withLink<T>(
   signal: AbortSignal,
   use: (link: HolderLink, inTime: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  signal.throwIfAborted()
-  const deadline = new AbortController()
-  const cancel = deps.clock.after(ASK_TIMEOUT_MS, () => {
-    deadline.abort(new TimeoutError('the holder took too long'))
-  })
-  const inTime = AbortSignal.any([signal, deadline.signal])
+  const job = async (inTime: AbortSignal): Promise<T> => use(await deps.network.link(peer, inTime), inTime)
   try {
-    return await use(await deps.network.link(peer, inTime), inTime)
+    return await withDeadline(deps.clock, ASK_TIMEOUT_MS, job, signal)
   } catch (error) {
     signal.throwIfAborted()
     // Too much under way on this link, or a fault of ours, says nothing about the peer.
     if (error instanceof NetworkError || error instanceof TimeoutError) deps.routing.evict(peer.id)
     throw error
-  } finally {
-    cancel()
   }
 }
 

@@ -23,7 +23,7 @@ import {
 import type { EpochKey } from '../../protocol/mailbox-rules.ts'
 import { policyBlind } from '../../protocol/policy-blind.ts'
 import { WRITE_QUORUM } from '../../protocol/replicas.ts'
-import { ask, isNetworkFault } from './ask.ts'
+import { tryAsk } from './ask.ts'
 import type { MailDeps } from './deps.ts'
 import { walk } from './walk.ts'
 import type { Attempt } from './walk.ts'
@@ -72,7 +72,7 @@ export class Cards {
     const receipts: Receipt[] = []
     let stale = false
     const attempt = async (peer: PeerRecord): Promise<Attempt> => {
-      const response = await this.#tryAsk(peer, { kind: HOLDER_VERB.putCard, body: record }, signal)
+      const response = await tryAsk(this.#deps, peer, { kind: HOLDER_VERB.putCard, body: record }, signal)
       if (response === undefined) return { stored: false, closer: [] }
       if (response.status === HOLDER_STATUS.stale) stale = true
       const receipt = this.#receipt(peer.id, hash, response)
@@ -98,7 +98,7 @@ export class Cards {
     let answers = 0
     const enough = Math.min(READ_ANSWERS, zone.length)
     const one = async (peer: PeerRecord): Promise<void> => {
-      const response = await this.#tryAsk(peer, { kind: HOLDER_VERB.getCard, body: { key } }, signal)
+      const response = await tryAsk(this.#deps, peer, { kind: HOLDER_VERB.getCard, body: { key } }, signal)
       if (response === undefined) return
       answers++
       const record = response.answer.kind === ANSWER_KIND.card ? response.answer.body : undefined
@@ -131,7 +131,7 @@ export class Cards {
    */
   async bringPolicy(peer: PeerRecord, address: Uint8Array, signal: AbortSignal): Promise<void> {
     const record = this.#policies.get(toHex(address))
-    if (record !== undefined) await this.#tryAsk(peer, { kind: HOLDER_VERB.putCard, body: record }, signal)
+    if (record !== undefined) await tryAsk(this.#deps, peer, { kind: HOLDER_VERB.putCard, body: record }, signal)
   }
 
   #forgetExpired(): void {
@@ -168,19 +168,7 @@ export class Cards {
     const receipt = response.answer.body
     return receiptHolds(this.#deps.crypto, publicKey, peerId, hash, receipt) ? receipt : undefined
   }
-
-  async #tryAsk(...args: AskArguments): Promise<HolderResponse | undefined> {
-    const [peer, request, signal] = args
-    try {
-      return await ask(this.#deps, peer, request, signal)
-    } catch (error) {
-      if (isNetworkFault(error) || signal.aborted) return undefined
-      throw error
-    }
-  }
 }
-
-type AskArguments = [peer: PeerRecord, request: Parameters<typeof ask>[2], signal: AbortSignal]
 
 /** Asks all at once and resolves when `enough()` says so after an answer, or when all have settled. */
 async function race(

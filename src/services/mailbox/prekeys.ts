@@ -15,7 +15,7 @@ import { bundleHolds, prekeyStampBits, prekeyStampChallenge, sliceHash } from '.
 import { WRITE_QUORUM } from '../../protocol/replicas.ts'
 import { STAMP_NONCE_BYTES } from '../../protocol/stamp.ts'
 import type { StampSolver } from '../ports.ts'
-import { ask, isNetworkFault } from './ask.ts'
+import { tryAsk } from './ask.ts'
 import type { MailDeps } from './deps.ts'
 import type { Zones } from './zones.ts'
 
@@ -56,9 +56,9 @@ export class PrekeyHolders {
   /** Brings the card, and then the slice that is signed for this holder. Does not throw for the network. */
   async put(peer: PeerRecord, card: PrekeyCard, slice: PrekeySlice, signal: AbortSignal): Promise<SlicePut> {
     const record = { kind: CARD_KIND.prekeys, body: card } as const
-    const first = await this.#tryAsk(peer, { kind: HOLDER_VERB.putCard, body: record }, signal)
+    const first = await tryAsk(this.#deps, peer, { kind: HOLDER_VERB.putCard, body: record }, signal)
     if (first === undefined || first.status !== HOLDER_STATUS.ok) return outcomeOf(first)
-    const response = await this.#tryAsk(peer, { kind: HOLDER_VERB.putSlice, body: slice }, signal)
+    const response = await tryAsk(this.#deps, peer, { kind: HOLDER_VERB.putSlice, body: slice }, signal)
     if (response?.status !== HOLDER_STATUS.ok) return outcomeOf(response)
     const publicKey = this.#deps.peers.publicKey(peer.id)
     const { crypto } = this.#deps
@@ -74,7 +74,7 @@ export class PrekeyHolders {
     token: Uint8Array,
     signal: AbortSignal,
   ): Promise<SliceReport | 'none' | undefined> {
-    const response = await this.#tryAsk(peer, { kind: HOLDER_VERB.askSlice, body: { card, token } }, signal)
+    const response = await tryAsk(this.#deps, peer, { kind: HOLDER_VERB.askSlice, body: { card, token } }, signal)
     if (response?.status === HOLDER_STATUS.notFound) return 'none'
     return response?.answer.kind === ANSWER_KIND.sliceReport ? response.answer.body : undefined
   }
@@ -116,7 +116,7 @@ export class PrekeyHolders {
   /** `undefined`: no answer. `none`: an answer without anything good in it. */
   async #takeFrom(peer: PeerRecord, card: Uint8Array, signal: AbortSignal): Promise<PrekeyBundle | 'none' | undefined> {
     const request = await this.#stamped(peer.id, card, signal)
-    const response = await this.#tryAsk(peer, { kind: HOLDER_VERB.takePrekey, body: request }, signal)
+    const response = await tryAsk(this.#deps, peer, { kind: HOLDER_VERB.takePrekey, body: request }, signal)
     if (response === undefined) return undefined
     const bundle = response.answer.kind === ANSWER_KIND.bundle ? response.answer.body : undefined
     if (response.status !== HOLDER_STATUS.ok || bundle === undefined) return 'none'
@@ -136,18 +136,7 @@ export class PrekeyHolders {
     const nonce = await this.#solver.solve(prekeyStampChallenge(crypto, { card, holder, hour, bits }), bits, signal)
     return { card, hour, stamp: { bits, nonce } }
   }
-
-  async #tryAsk(...[peer, request, signal]: AskArguments): Promise<HolderResponse | undefined> {
-    try {
-      return await ask(this.#deps, peer, request, signal)
-    } catch (error) {
-      if (isNetworkFault(error) || signal.aborted) return undefined
-      throw error
-    }
-  }
 }
-
-type AskArguments = [peer: PeerRecord, request: Parameters<typeof ask>[2], signal: AbortSignal]
 
 function outcomeOf(response: HolderResponse | undefined): SlicePut {
   switch (response?.status) {

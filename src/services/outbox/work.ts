@@ -44,5 +44,5 @@ export async function within<T>(
   limitMs: number,
   job: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  return withDeadline(c.clock, limitMs, async (signal) => job(AbortSignal.any([signal, c.outbox.signal])))
+  return withDeadline(c.clock, limitMs, job, c.outbox.signal)
 }

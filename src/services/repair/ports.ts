@@ -4,22 +4,8 @@ import type { Logger } from '../../lib/log.ts'
 import type { Rng } from '../../lib/rng.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import type { HeldStore } from '../../store/held.ts'
-import type { Offence, Sighting } from '../../store/peer-notes.ts'
-import type { HolderHandler, HolderNetwork, Routing } from '../ports.ts'
-
-/** What follows from a peer's id alone. */
-export interface PeerFacts {
-  /** Its Ed25519 key, 32 bytes; none for text that is no peer id. */
-  publicKey(peerId: string): Uint8Array | undefined
-  /** Where it stands among the addresses, 32 bytes. */
-  position(peerId: string): Uint8Array | undefined
-}
-
-/** Who was caught lying (`services/distrust`). */
-export interface LiarBook {
-  has(peerId: string): boolean
-  note(peerId: string, kind: Offence, bytes: Uint8Array): void
-}
+import type { Sighting } from '../../store/peer-notes.ts'
+import type { HolderHandler, HolderNetwork, LiarBook, PeerFacts, Routing } from '../ports.ts'
 
 /** Where the ages of peers outlive the process (`store/peer-notes`). */
 export interface AgesStore {

@@ -4,6 +4,7 @@
  * a session for want of a one-time prekey).
  */
 import { toHex } from '../../lib/bytes.ts'
+import { withDeadline } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { nameOf } from '../../lib/errors.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
@@ -84,18 +85,13 @@ export class Bundles implements Startable {
   }
 
   async #fetch(name: string, key: Uint8Array): Promise<void> {
-    const deadline = new AbortController()
-    const cancel = this.#c.clock.after(FETCH_MS, () => {
-      deadline.abort()
-    })
+    const { clock, source, log } = this.#c
     try {
-      const signal = AbortSignal.any([deadline.signal, this.#stop.signal])
-      this.#kept.set(name, await this.#c.source.take(key, signal))
+      const taken = await withDeadline(clock, FETCH_MS, async (signal) => source.take(key, signal), this.#stop.signal)
+      this.#kept.set(name, taken)
       this.#tried.delete(name)
     } catch (error) {
-      this.#c.log.debug('no one-time prekey was to be had', { error: nameOf(error) })
-    } finally {
-      cancel()
+      log.debug('no one-time prekey was to be had', { error: nameOf(error) })
     }
   }
 
