@@ -47,6 +47,8 @@ const configSchema = z.strictObject({
   bootstrap: z.array(z.string().max(4_096)).max(256).default([]),
   /** Peers on the local network are looked for, and we are found there; not in the roles of servers. */
   mdns: z.boolean().default(true),
+  /** Whether contacts may learn our address and meet us directly; for one contact: `sotto contact direct`. */
+  direct: z.enum(['always', 'never']).default('always'),
   /** Signed list of peers to join by; `peers.json` in the home where it says nothing. */
   peerList: z.string().min(1).max(4_096).optional(),
   holder: z
@@ -102,6 +104,7 @@ const SOURCES: readonly Source[] = [
   { path: ['announce'], env: 'SOTTO_ANNOUNCE', flag: 'announce', kind: 'list' },
   { path: ['bootstrap'], env: 'SOTTO_BOOTSTRAP', flag: 'bootstrap', kind: 'list' },
   { path: ['mdns'], env: 'SOTTO_MDNS', flag: 'mdns', kind: 'boolean' },
+  { path: ['direct'], env: 'SOTTO_DIRECT', flag: 'direct', kind: 'text' },
   { path: ['peerList'], env: 'SOTTO_PEER_LIST', flag: 'peerList', kind: 'text' },
   { path: ['holder', 'enabled'], env: 'SOTTO_HOLDER', flag: 'holder', kind: 'boolean' },
   { path: ['holder', 'diskMaxBytes'], env: 'SOTTO_HOLDER_DISK_MAX_BYTES', kind: 'number' },

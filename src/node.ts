@@ -147,6 +147,7 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
     host,
     database,
     account: accountContext(settings, crypto, database, log),
+    neverDirect: settings.direct === 'never',
     mail: {
       clock: systemClock,
       rng: systemRng,

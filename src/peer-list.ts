@@ -2,15 +2,16 @@
  * The signed list of peers to join by, as a file: read by the daemon at its start, made by the network's keepers
  * (`sotto peer-list`). `bootstrap/README.md` has format and rules. A list that is not believed keeps no daemon from starting.
  */
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { constants, open, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text as textOf } from 'node:stream/consumers'
 import { z } from 'zod'
 import type { CryptoProvider } from './crypto/provider.ts'
 import { fromHex, toHex } from './lib/bytes.ts'
-import { UsageError, VerificationError, messageOf } from './lib/errors.ts'
+import { UsageError, VerificationError, messageOf, nameOf } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
 import type { NetworkProfile } from './lib/network-profile.ts'
-import { ROTATIONS_MAX, verifyPeerList } from './protocol/peer-list.ts'
+import { ROTATIONS_MAX, verifyKeepers, verifyPeerList } from './protocol/peer-list.ts'
 import type { SignedList } from './protocol/peer-list.ts'
 import { LIST_KEYS_MAX, LISTED_PEERS_MAX, LISTED_PEERS_MIN } from './wire/peer-list.ts'
 
@@ -107,40 +108,66 @@ export async function listedPeers(source: PeerListSource): Promise<readonly stri
   const { home, file, profile, crypto, now, log } = source
   const rules = { network: profile.name, keys: listKeysOf(profile), now }
   const kept = join(home, 'peers.accepted.json')
-  const known = await readKept(kept, (signed) => {
-    verifyPeerList(crypto, signed, { ...rules, now: Math.min(now, signed.list.expiresAt - 1) })
-  })
-  const text = await readFile(file ?? join(home, 'peers.json'), 'utf8').catch(() => undefined)
+  const known = await readKept(kept, profile.name)
+  const text = await readText(file ?? join(home, 'peers.json'))
   if (text === undefined) {
     if (file !== undefined) throw new UsageError('the peer list that the settings name cannot be read')
-    return known?.list.peers ?? []
+    return stillBelieved(known, source)
   }
   try {
     const offered = parsePeerList(text)
     verifyPeerList(crypto, offered, { ...rules, known })
-    await keep(kept, formatPeerList(offered))
+    await keep(kept, formatPeerList(offered), log)
     return offered.list.peers
   } catch (error) {
     if (!(error instanceof VerificationError || error instanceof UsageError)) throw error
     log.warn('the peer list was not accepted', { reason: messageOf(error) })
-    return known?.list.peers ?? []
+    return stillBelieved(known, source)
   }
 }
 
-/** The list believed last; `undefined` where there is none, or it is not believed any more. */
-async function readKept(file: string, check: (signed: SignedList) => void): Promise<SignedList | undefined> {
+/**
+ * The list accepted last; `undefined` where there is none for this network. Nothing is asked of it but its form: it was verified
+ * before it was kept, and neither a clock that is wrong now nor other keys in the profile make an older one acceptable.
+ */
+async function readKept(file: string, network: string): Promise<SignedList | undefined> {
   try {
-    const signed = parsePeerList(await readFile(file, 'utf8'))
-    check(signed)
-    return signed
+    const signed = parsePeerList((await readText(file)) ?? '')
+    return signed.list.network === network ? signed : undefined
   } catch {
     return undefined
   }
 }
 
-async function keep(file: string, text: string): Promise<void> {
+/** Its peers, where the profile's keys still stand for it. */
+function stillBelieved(known: SignedList | undefined, { profile, crypto }: PeerListSource): readonly string[] {
+  if (known === undefined) return []
+  try {
+    verifyKeepers(crypto, known, { network: profile.name, keys: listKeysOf(profile) })
+    return known.list.peers
+  } catch {
+    return []
+  }
+}
+
+/** A byte more than a list may have at most, and without waiting at a pipe; `undefined` where nothing can be read. */
+async function readText(file: string): Promise<string | undefined> {
+  try {
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    return await textOf(handle.createReadStream({ end: FILE_BYTES_MAX }))
+  } catch {
+    return undefined
+  }
+}
+
+/** A full or read-only disk costs the memory of this list, and not the start. */
+async function keep(file: string, text: string, log: Logger): Promise<void> {
   const draft = `${file}.new`
-  await rm(draft, { force: true })
-  await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
-  await rename(draft, file)
+  try {
+    await rm(draft, { force: true })
+    await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
+    await rename(draft, file)
+  } catch (error) {
+    log.warn('the accepted peer list cannot be kept', { error: nameOf(error) })
+  }
 }

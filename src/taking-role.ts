@@ -13,6 +13,8 @@ import type { Reachability } from './net/reach/reachability.ts'
 
 /** For so long it is not clear whether others reach us before the role is put down: an address changed, or the line is down. */
 const DOUBT_MS = 60_000
+/** After a change that failed, a full disk say: 5 s, 10 s … 10 min. */
+const RETRY_MS = { first: 5_000, most: 600_000 } as const
 /** Changes of mind that wait for one another. */
 const WAITING_MAX = 64
 
@@ -40,9 +42,7 @@ export function takingRole(init: TakingRole): Part['part'] {
   const taking = new Taking(init)
   return {
     start: async () => taking.start(),
-    stop: () => {
-      taking.stop()
-    },
+    stop: async () => taking.stop(),
   }
 }
 
@@ -52,9 +52,12 @@ class Taking {
   readonly #stopped = new AbortController()
   #startedAtMs = 0
   #solution: Promise<Uint8Array> | undefined
-  #taken = false
+  /** `undefined` where a change broke off half-way: either is done anew. */
+  #taken: boolean | undefined = false
   #waiting = false
   #cancelDoubt: (() => void) | undefined
+  #cancelRetry: (() => void) | undefined
+  #failures = 0
   #unwatch: (() => void) | undefined
 
   constructor(init: TakingRole) {
@@ -72,39 +75,47 @@ class Taking {
     else this.#onReach()
   }
 
-  stop(): void {
+  /** Ends after the change at hand. */
+  async stop(): Promise<void> {
     this.#stopped.abort()
     this.#cancelDoubt?.()
+    this.#cancelRetry?.()
     this.#unwatch?.()
+    await this.#queue.idle()
   }
 
   #onReach(): void {
+    const now = this.#init.reach.now()
+    if (now === 'unknown') {
+      this.#doubt()
+      return
+    }
     this.#cancelDoubt?.()
     this.#cancelDoubt = undefined
-    const now = this.#init.reach.now()
     if (now === 'public') void this.#wait()
-    else if (now === 'behind-nat') this.#change('nobody can dial us', async () => this.#putDown())
-    else {
-      this.#cancelDoubt = this.#init.clock.after(DOUBT_MS, () => {
-        this.#change('it is not clear whether anybody can dial us', async () => this.#putDown())
-      })
-    }
+    else this.#change('nobody can dial us', async () => this.#putDown())
+  }
+
+  /** From the first moment on: more news of the kind makes it no longer. */
+  #doubt(): void {
+    this.#cancelDoubt ??= this.#init.clock.after(DOUBT_MS, () => {
+      this.#cancelDoubt = undefined
+      this.#change('it is not clear whether anybody can dial us', async () => this.#putDown())
+    })
   }
 
   /** Until the time is over and the puzzle solved; nobody works at it before others can reach us. */
   async #wait(): Promise<void> {
-    const { clock, profile, log, puzzle, reach } = this.#init
-    if (this.#waiting || this.#taken) return
+    const { clock, profile, reach } = this.#init
+    if (this.#waiting || this.#taken === true) return
     this.#waiting = true
     const { signal } = this.#stopped
     try {
-      this.#solution ??= puzzle(signal)
       const leftMs = Math.max(0, this.#startedAtMs + profile.holderUptimeMs - clock.now())
-      await Promise.all([this.#solution, sleep(clock, leftMs, signal)])
+      await Promise.all([this.#solve(), sleep(clock, leftMs, signal)])
       if (reach.now() === 'public') this.#change('others can dial us', async () => this.#take())
     } catch (error) {
-      this.#solution = undefined
-      if (!signal.aborted) log.error('the holder role could not be taken on', { error: nameOf(error) })
+      this.#failed('the holder role could not be taken on', error)
     }
     this.#waiting = false
   }
@@ -113,27 +124,48 @@ class Taking {
     const { log } = this.#init
     this.#queue
       .run('', async () => {
-        if (await action()) log.info(this.#taken ? 'holds mail for others' : 'holds no mail for others', { why })
+        if (await action())
+          log.info(this.#taken === true ? 'holds mail for others' : 'holds no mail for others', { why })
+        this.#failures = 0
       })
       .catch((error: unknown) => {
-        if (!this.#stopped.signal.aborted) log.error('the holder role did not change', { error: nameOf(error) })
+        this.#failed('the holder role did not change', error)
       })
+  }
+
+  /** Whether others reach us may not change for weeks: nothing else would bring it up again. */
+  #failed(what: string, error: unknown): void {
+    if (this.#stopped.signal.aborted) return
+    const delayMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** this.#failures++)
+    this.#init.log.error(what, { error: nameOf(error), nextInMs: delayMs })
+    this.#cancelRetry?.()
+    this.#cancelRetry = this.#init.clock.after(delayMs, () => {
+      this.#onReach()
+    })
+  }
+
+  async #solve(): Promise<Uint8Array> {
+    this.#solution ??= this.#init.puzzle(this.#stopped.signal).catch((error: unknown) => {
+      this.#solution = undefined
+      throw error
+    })
+    return this.#solution
   }
 
   /** True where that is new. */
   async #take(): Promise<boolean> {
-    const { puzzle, take } = this.#init
-    if (this.#taken) return false
-    this.#solution ??= puzzle(this.#stopped.signal)
-    const solution = await this.#solution
+    if (this.#taken === true) return false
+    const solution = await this.#solve()
     this.#stopped.signal.throwIfAborted()
-    await take(solution)
+    this.#taken = undefined
+    await this.#init.take(solution)
     this.#taken = true
     return true
   }
 
   async #putDown(): Promise<boolean> {
-    if (!this.#taken || this.#stopped.signal.aborted) return false
+    if (this.#taken === false || this.#stopped.signal.aborted) return false
+    this.#taken = undefined
     await this.#init.putDown()
     this.#taken = false
     return true

@@ -41,9 +41,16 @@ export interface ContactView {
   readonly pinSource: 'network' | 'invite' | 'qr'
   readonly note: string
   readonly favourite: boolean
+  /** `never`: it is not told our address, and met over relays and mailboxes only. */
+  readonly direct: 'always' | 'never'
   readonly addedAt: string
   readonly lastSeenAt: string | null
   readonly devices: number
+}
+export interface ContactChange {
+  readonly name?: string
+  readonly favourite?: boolean
+  readonly direct?: ContactView['direct']
 }
 export interface MessageView {
   readonly id: string
@@ -115,6 +122,7 @@ export interface PeerView {
   readonly address: string
   readonly direction: 'inbound' | 'outbound'
   readonly roundTripMs: number | null
+  readonly streams: number
   readonly holder: boolean
   readonly encryption: string
 }
@@ -214,7 +222,7 @@ export interface Application {
     source?: 'network' | 'invite' | 'qr'
   }): Promise<ContactView>
   acceptContact(accountId: string, input: { name?: string }): Promise<ContactView>
-  updateContact(accountId: string, input: { name?: string; favourite?: boolean }): Promise<ContactView>
+  updateContact(accountId: string, input: ContactChange): Promise<ContactView>
   blockContact(accountId: string): Promise<ContactView>
   unblockContact(accountId: string): Promise<ContactView>
   removeContact(accountId: string): Promise<void>

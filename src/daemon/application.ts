@@ -1,6 +1,7 @@
 /** The application as the local API sees it: text and JSON on this side, services on the other. */
 import type {
   Application,
+  ContactChange,
   ContactView,
   ConversationView,
   EventView,
@@ -22,7 +23,8 @@ import { encodeAccountId, parseAccountId } from '../protocol/account-id.ts'
 import { formatSafetyNumber, safetyNumber, safetyQr } from '../protocol/safety-number.ts'
 import { send } from '../services/outbox/send.ts'
 import { takeBack } from '../services/outbox/take-back.ts'
-import { PIN_SOURCE } from '../store/records.ts'
+import { hiddenWays } from '../services/contacts/meetings.ts'
+import { CONTACT_DIRECT, PIN_SOURCE } from '../store/records.ts'
 import type { Contact, Message } from '../store/records.ts'
 import type { PrekeyCard } from '../wire/prekeys.ts'
 import { encodeInvite, encodeSafetyQr, parseInvite } from '../wire/invite.ts'
@@ -134,7 +136,8 @@ export class DaemonApplication implements Application {
       // Who is quick with the link is to find the lane open.
       await rooms.policies.publishSoon(INVITE_PUBLISH_MS)
     }
-    const addresses = base.host.joining.waysIn()
+    const ways = base.host.joining.waysIn()
+    const addresses = base.neverDirect ? hiddenWays(ways, base.host.routing.self()) : ways
     return { link: encodeInvite({ version: 1, accountId: rooms.account.accountId, addresses, token }) }
   }
 
@@ -159,7 +162,8 @@ export class DaemonApplication implements Application {
   }): Promise<ContactView> {
     const rooms = this.#rooms()
     const invite = input.target.trim().startsWith('sotto:') ? parseInvite(input.target) : undefined
-    if (invite !== undefined) await this.#daemon.join(invite.addresses)
+    // Who made the invite would see where the dials come from.
+    if (invite !== undefined && !this.#daemon.base.neverDirect) await this.#daemon.join(invite.addresses)
     const accountId = invite?.accountId ?? parseAccountId(input.target.trim())
     const find = async () => rooms.directory.resolve(accountId)
     const resolved = await (invite === undefined ? find() : this.#daemon.patiently(find))
@@ -185,9 +189,13 @@ export class DaemonApplication implements Application {
     return contactView(accepted)
   }
 
-  async updateContact(accountId: string, input: { name?: string; favourite?: boolean }): Promise<ContactView> {
+  async updateContact(accountId: string, input: ContactChange): Promise<ContactView> {
+    const { direct, ...rest } = input
     if (input.name !== undefined) checkedName(input.name)
-    return contactView(await this.#rooms().contacts.rename(parseAccountId(accountId), input))
+    const { contacts } = this.#rooms()
+    const id = parseAccountId(accountId)
+    if (direct !== undefined) await contacts.setDirect(id, CONTACT_DIRECT[direct])
+    return contactView(await contacts.rename(id, rest))
   }
 
   async blockContact(accountId: string): Promise<ContactView> {
@@ -325,6 +333,7 @@ export class DaemonApplication implements Application {
       address: peer.address,
       direction: peer.direction,
       roundTripMs: peer.roundTripMs ?? null,
+      streams: peer.streams,
       holder: peer.holder,
       encryption: peer.link,
     }))

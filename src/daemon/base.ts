@@ -19,4 +19,6 @@ export interface Base {
   readonly mail: MailDeps
   readonly database: Database
   readonly account: AccountContext
+  /** The user wants to be met directly by nobody: contacts reach us over relays and mailboxes only. */
+  readonly neverDirect: boolean
 }

@@ -51,6 +51,7 @@ export class Daemon implements Startable {
     this.#hasAccount = init.hasAccount
     this.#unlocker = new Unlocker(init.base.account)
     this.#startedAt = init.base.clock.now()
+    init.base.host.direct.meetBy(() => 'stranger')
     init.base.host.direct.onFrame(async (peerId, frame) => {
       await this.#unlocked?.onFrame(peerId, frame)
     })

@@ -9,7 +9,7 @@ export interface NetFacts {
   readonly role: string
   /** Where others are told to dial us. */
   readonly addresses: readonly string[]
-  /** What we listen on or announce. */
+  /** What we listen on. */
   readonly listening: readonly string[]
   readonly peers: readonly { readonly id: string; readonly address: string; readonly holder: boolean }[]
   /** Whether mail of others is held now. */

@@ -6,13 +6,18 @@ import type { Clock } from '../lib/clock.ts'
 import { nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Contacts } from '../services/contacts/contacts.ts'
+import { hidden } from '../services/contacts/meetings.ts'
 import type { Journal } from '../services/events/journal.ts'
 import type { Store } from '../store/store.ts'
 import type { Base } from './base.ts'
 
 /** Addresses settle: a second relay comes right after the first. */
-const URGENT_MS = 8_000
+const URGENT_MS = 3_000
 const LAZY_MS = 10 * 60_000
+/** Between two tellings, at least; it doubles while they go on, up to what is not urgent: a relay that comes and goes is no reason for more. */
+const APART_MS = 60_000
+/** Without any telling for so long, the next one counts as the first. */
+const QUIET_MS = 30 * 60_000
 /** For so long none may be known, after a start or without a line, before contacts are told that there is none. */
 const NONE_MS = 10 * 60_000
 /** Contacts hear of our mailboxes anew after this long (protocol §4: a refresh each month). */
@@ -35,6 +40,7 @@ export interface ToldAddressesInit {
 export class ToldAddresses {
   readonly #init: ToldAddressesInit
   #noneSinceMs: number | undefined
+  #last: { readonly atMs: number; readonly apartMs: number } | undefined
   #due: { readonly atMs: number; readonly cancel: () => void } | undefined
   #telling: Promise<void> = Promise.resolve()
   #stopped = false
@@ -59,7 +65,9 @@ export class ToldAddresses {
     const before = (await told()) ?? ''
     const moved = now !== before && (now !== '' || this.#isNone())
     await refreshGrants(moved ? clock.now() : clock.now() - REFRESH_MS)
-    if (moved) await note(now)
+    if (!moved) return
+    this.#last = { atMs: clock.now(), apartMs: this.#nextApartMs() }
+    await note(now)
   }
 
   async stop(): Promise<void> {
@@ -76,7 +84,9 @@ export class ToldAddresses {
     if (now === before || now === '' || this.#stopped) return
     const known = new Set(before.split(' '))
     const stillLeadsHere = now.split(' ').some((address) => known.has(address))
-    const atMs = clock.now() + (stillLeadsHere ? LAZY_MS : URGENT_MS)
+    const { atMs: lastMs, apartMs } = this.#last ?? { atMs: 0, apartMs: 0 }
+    const leftMs = Math.min(lastMs + apartMs - clock.now(), LAZY_MS) // the clock may have been set back
+    const atMs = clock.now() + Math.max(stillLeadsHere ? LAZY_MS : URGENT_MS, leftMs)
     if (this.#due !== undefined && this.#due.atMs <= atMs) return
     this.#due?.cancel()
     const cancel = clock.after(atMs - clock.now(), () => {
@@ -88,6 +98,11 @@ export class ToldAddresses {
         })
     })
     this.#due = { atMs, cancel }
+  }
+
+  #nextApartMs(): number {
+    const { atMs, apartMs } = this.#last ?? { atMs: 0, apartMs: 0 }
+    return this.#init.clock.now() - atMs >= QUIET_MS ? APART_MS : Math.min(2 * apartMs, LAZY_MS)
   }
 
   #isNone(): boolean {
@@ -104,11 +119,14 @@ interface ToldRooms {
 }
 
 /** For an account: what was told is kept with it. */
-export function toldAddresses({ clock, log, host }: Base, { store, journal, contacts }: ToldRooms): ToldAddresses {
+export function toldAddresses(
+  { clock, log, host, neverDirect }: Base,
+  { store, journal, contacts }: ToldRooms,
+): ToldAddresses {
   return new ToldAddresses({
     clock,
     log,
-    addresses: () => host.addresses(),
+    addresses: () => (neverDirect ? hidden(host.routing.self()).addresses : host.addresses()),
     told: async () => store.settings.get(SETTING),
     note: async (addresses) =>
       journal.commit(() => ({ ops: store.settings.put(SETTING, addresses), facts: [], result: undefined })),

@@ -17,6 +17,7 @@ import { Contacts } from '../services/contacts/contacts.ts'
 import { Grants } from '../services/contacts/grants.ts'
 import { contactHandlers } from '../services/contacts/handlers.ts'
 import { LaneFinder } from '../services/contacts/lanes.ts'
+import { Meetings } from '../services/contacts/meetings.ts'
 import { Policies } from '../services/contacts/policies.ts'
 import { Conversations } from '../services/conversations/conversations.ts'
 import { CardNetwork } from '../services/mailbox/card-network.ts'
@@ -85,6 +86,7 @@ export class Unlocked implements Startable {
   readonly #intake: Intake
   readonly #lifecycle: Lifecycle
   readonly #told: ToldAddresses
+  readonly #meetings: Meetings
   #cancelHousekeeping: (() => void) | undefined
   #housekeeping: Promise<void> | undefined
   #running = false
@@ -96,17 +98,16 @@ export class Unlocked implements Startable {
     this.#vault = vault
     this.#intake = intake
     this.#told = toldAddresses(base, rooms)
+    this.#meetings = new Meetings({
+      contacts: rooms.store.contacts,
+      network: base.host.direct,
+      self: () => base.host.routing.self(),
+      neverDirect: base.neverDirect,
+    })
     this.#lifecycle = new Lifecycle(
       [
-        {
-          name: 'sessions',
-          part: {
-            start: async () => {
-              await rooms.sessions.reload()
-            },
-            stop() {},
-          },
-        },
+        { name: 'meetings', part: this.#meetings },
+        { name: 'sessions', part: { start: async () => rooms.sessions.reload(), stop() {} } },
         { name: 'cards', part: rooms.cards },
         { name: 'pool', part: rooms.pool },
         { name: 'bundles', part: rooms.bundles },
@@ -114,15 +115,7 @@ export class Unlocked implements Startable {
         { name: 'receipts', part: rooms.receipts },
         { name: 'policies', part: rooms.policies },
         { name: 'mailbox', part: rooms.mailbox },
-        {
-          name: 'directory',
-          part: {
-            start() {},
-            stop: () => {
-              rooms.directory.stop()
-            },
-          },
-        },
+        { name: 'directory', part: { start() {}, stop: () => rooms.directory.stop() } },
       ],
       base.log,
     )
@@ -169,7 +162,9 @@ export class Unlocked implements Startable {
 
   /** Others reach us in another way. */
   onReach(): void {
-    if (this.#running) this.#told.changed()
+    if (!this.#running) return
+    this.#meetings.changed()
+    this.#told.changed()
   }
 
   /** The network is back: subscriptions are renewed, mailboxes read, and whatever waits is tried, directly first. */
@@ -310,7 +305,8 @@ function build(
   const onLanesChanged = (): void => {
     policies.changed()
   }
-  const grants = new Grants({ crypto, routing: host.routing, profile, mailboxSeed: account.mailboxSeed })
+  const { mailboxSeed } = account
+  const grants = new Grants({ crypto, routing: host.routing, profile, mailboxSeed, neverDirect: base.neverDirect })
   const contacts = new Contacts({
     store,
     journal,

@@ -11,7 +11,7 @@ export type RoleName = (typeof ROLE_NAMES)[number]
 export interface RelayBudget {
   /** Peers that may be reached through us at a time. */
   readonly reservationsMax: number
-  /** Connections carried at a time, and of these those from or to one peer. */
+  /** Connections carried at a time, and of these those from one peer, and those to one. */
   readonly circuitsMax: number
   readonly circuitsPerPeerMax: number
   /** After either, in either direction, a connection is cut; those at its ends make another. */

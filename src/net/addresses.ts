@@ -43,6 +43,11 @@ export function isRelayed(connection: Pick<Connection, 'remoteAddr'>): boolean {
   return connection.remoteAddr.getComponents().some((component) => component.name === 'p2p-circuit')
 }
 
+/** Whether it was agreed over a relay: nobody can dial such an address. */
+function isWebRtc(connection: Pick<Connection, 'remoteAddr'>): boolean {
+  return connection.remoteAddr.getComponents().some((component) => component.name === 'webrtc')
+}
+
 /** The IP address in text form, or `undefined` over a relay or by name. */
 export function ipOf(address: Multiaddr): string | undefined {
   const components = address.getComponents()
@@ -93,10 +98,10 @@ export function keepAddresses(
   return sorted.slice(0, PEER_ADDRESSES_MAX).map(([text]) => text)
 }
 
-/** A peer's own word for where it is dialled, and where we reached it. */
+/** Where we reached a peer, and its own word for where it is dialled: it cannot say so much that the first is lost. */
 export function identifiedAddresses(result: IdentifyResult, profile: NetworkProfile): readonly string[] {
   const { peerId, signedPeerRecord, listenAddrs, connection } = result
   const own = (signedPeerRecord?.addresses ?? listenAddrs).map(String)
-  const dialled = connection.direction === 'outbound' ? [connection.remoteAddr.toString()] : []
-  return keepAddresses([...own, ...dialled], peerId.toString(), profile)
+  const dialled = connection.direction === 'outbound' && !isWebRtc(connection) ? [connection.remoteAddr.toString()] : []
+  return keepAddresses([...dialled, ...own], peerId.toString(), profile)
 }

@@ -1,17 +1,22 @@
 /** Connections and streams to peers, by explicit addresses: what the peer store says of a peer may be a stranger's word. */
 import type { Connection, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { NetworkError, UsageError } from '../lib/errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { withDeadline } from '../lib/clock.ts'
+import { NetworkError, TimeoutError, UsageError } from '../lib/errors.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 import { addressFor, isRelayed, parseAddress } from './addresses.ts'
+import { pingOver } from './join/pulse.ts'
 import type { Node } from './libp2p-node.ts'
 import { parsePeerId } from './peer-id.ts'
 import { DIAL_DEADLINE_MS } from './protocols.ts'
-import { networkError, within } from './signals.ts'
+import { networkError, orAborted, within } from './signals.ts'
 
 const STREAM_TRIES = 2
 const PROBE_DEADLINE_MS = 3_000
-const PING_PROTOCOL = '/ipfs/ping/1.0.0'
+
+/** `relayed`: nobody but a relay is to see where we are. */
+type Path = 'any' | 'relayed'
 
 /** A new stream, and what it runs over. */
 export interface Opened {
@@ -21,6 +26,7 @@ export interface Opened {
 
 export class Dialer {
   readonly #node: Node
+  readonly #probed = new WeakSet<Connection>()
 
   constructor(node: Node) {
     this.#node = node
@@ -43,22 +49,32 @@ export class Dialer {
   }
 
   /** A connection, the existing one where there is one. Throws NetworkError or TimeoutError. */
-  async connect(peer: PeerRecord, signal: AbortSignal): Promise<Connection> {
-    const existing = this.existing(peer.id)
+  async connect(peer: PeerRecord, signal: AbortSignal, path: Path = 'any'): Promise<Connection> {
+    const carried = path === 'relayed'
+    const existing = carried ? this.#open(peer.id).find(isRelayed) : this.existing(peer.id)
     if (existing !== undefined) return existing
-    const addresses = peer.addresses.map((text) => addressFor(text, peer.id)).filter((address) => address !== undefined)
+    const known = peer.addresses.map((text) => addressFor(text, peer.id)).filter((address) => address !== undefined)
+    const addresses = carried ? known.filter((remoteAddr) => isRelayed({ remoteAddr })) : known
     if (addresses.length === 0) throw new NetworkError('no address of the peer is known')
+    const connection = await this.#dial(addresses, within(DIAL_DEADLINE_MS, signal), carried)
+    // libp2p may have joined another dial to this peer
+    if (carried && !isRelayed(connection)) throw new NetworkError('no relay leads to the peer')
+    return connection
+  }
+
+  /** @param force even where the peer is connected on another path */
+  async #dial(addresses: readonly Multiaddr[], signal: AbortSignal, force: boolean): Promise<Connection> {
     try {
-      return await this.#node.dial(addresses, { signal: within(DIAL_DEADLINE_MS, signal) })
+      return await this.#node.dial([...addresses], { signal, force })
     } catch (error) {
       throw networkError('dialling the peer', error)
     }
   }
 
   /** A new stream. A connection that turns out to be dead costs one more try. */
-  async open(peer: PeerRecord, protocol: string, signal: AbortSignal): Promise<Opened> {
+  async open(peer: PeerRecord, protocol: string, signal: AbortSignal, path: Path = 'any'): Promise<Opened> {
     for (let tries = 1; ; tries++) {
-      const connection = await this.connect(peer, signal)
+      const connection = await this.connect(peer, signal, path)
       try {
         const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })
         return { stream, connection }
@@ -72,23 +88,28 @@ export class Dialer {
 
   /** Dials these and no others, whether or not the peer is connected over a relay. Throws NetworkError or TimeoutError. */
   async dialDirect(addresses: readonly Multiaddr[], signal: AbortSignal): Promise<Connection> {
-    try {
-      return await this.#node.dial([...addresses], { signal })
-    } catch (error) {
-      throw networkError('dialling the peer', error)
-    }
+    return this.#dial(addresses, signal, false)
   }
 
-  /** The peer chose another path: cuts its direct connection if nobody answers there any more. Never throws. */
-  async probeDirect(peerId: string, stopped: AbortSignal): Promise<void> {
+  /**
+   * The peer chose another path: cuts its direct connection if nothing comes back on it any more. Whoever refuses answers as well.
+   * Never throws.
+   */
+  async probeDirect(peerId: string, clock: Clock, stopped: AbortSignal): Promise<void> {
     const connection = this.direct(peerId)
-    if (connection === undefined) return
+    if (connection === undefined || this.#probed.has(connection)) return
+    this.#probed.add(connection)
     try {
-      const stream = await connection.newStream(PING_PROTOCOL, { signal: within(PROBE_DEADLINE_MS, stopped) })
-      await stream.close()
+      await withDeadline(
+        clock,
+        PROBE_DEADLINE_MS,
+        async (signal) => orAborted(pingOver(connection, signal), signal),
+        stopped,
+      )
     } catch (error) {
-      connection.abort(error as Error)
+      if (error instanceof TimeoutError) connection.abort(error)
     }
+    this.#probed.delete(connection)
   }
 
   /** Dials a multiaddr that the user gave; the id of who answered. Throws UsageError, NetworkError or TimeoutError. */

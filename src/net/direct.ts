@@ -1,12 +1,11 @@
 /**
  * Direct streams: long-lived, at most one in each direction of opening per pair of devices and kind of path. Either
  * carries frames both ways; a device writes on one of them until it dies or a better path is there. What was read is
- * handed up one frame at a time per peer.
+ * handed up one frame at a time per peer, in the order in which it was written.
  *
- * From a relay to a direct connection: who sees the first direct stream ends its writing half of every relayed one after
- * the frame at hand, and writes on the direct one; the peer answers in kind. Who gets the first frame on a direct stream
- * hands it up when the relayed ones have ended, all of which it knows: nobody writes on a stream before its other end has
- * agreed to the protocol. So nothing overtakes, and nothing is sent twice.
+ * From a relay to a direct connection: both ends begin a direct stream with a hello. Who has the other's ends its writing half of
+ * every relayed one after the frame at hand, and writes on the direct one; before it, the stream may still be given up by the
+ * other end. So nothing is lost or overtakes, and nothing is sent twice.
  */
 import type { Connection, Stream } from '@libp2p/interface'
 import type { Clock } from '../lib/clock.ts'
@@ -16,54 +15,60 @@ import type { Logger } from '../lib/log.ts'
 import { KeyedQueue } from '../lib/queue.ts'
 import { RateLimiter } from '../lib/rate-limiter.ts'
 import { encode, tryDecode } from '../wire/codec.ts'
-import { directFrameCodec } from '../wire/direct.ts'
+import { DIRECT_FRAME, directFrameCodec, directMessageCodec } from '../wire/direct.ts'
 import type { DirectFrame } from '../wire/direct.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 import { isRelayed } from './addresses.ts'
 import type { Dialer, Opened } from './dialer.ts'
 import { Lane, Pair } from './lanes.ts'
-import type { Direction } from './lanes.ts'
-import type { DirectListener, DirectNetwork } from './ports.ts'
+import type { Opening } from './lanes.ts'
+import { Leaving } from './leaving.ts'
+import type { DirectListener, DirectNetwork, Meeting } from './ports.ts'
 import { DIAL_DEADLINE_MS, DIRECT_STREAMS_MAX } from './protocols.ts'
 import type { ProtocolLimits } from './protocols.ts'
 import { networkError, orAborted, within } from './signals.ts'
 
 /** Frames that wait for a stream or for room on it, over all peers. */
 const SENDS_WAITING_MAX = 8_192
-/** A stream that we left is ended by the peer, too, within this, or reset. */
-const LEAVE_DEADLINE_MS = 30_000
-/** A stream whose end is waited for is reset when nothing was handed up from it for this long. */
-const END_STALL_MS = 8_000
-/** A relayed connection that nobody uses any more is closed after this. */
-const RETIRE_MS = 10_000
+/** A stream that we need waits so long for those that we left; then they are reset. */
+const LEFT_WAIT_MS = 2_000
 
-/** A conversation with the peer (frames went both ways) runs over a relay. */
-export type RelayedListener = (peerId: string) => void
+const HELLO = encode(directMessageCodec, { kind: DIRECT_FRAME.hello, body: {} })
+
+/** A conversation with the peer (frames went both ways) runs over a relay; or it is not to hear from us any more. */
+export type DirectPeerListener = (peerId: string) => void
 
 export interface DirectInit {
   readonly dialer: Dialer
+  /** The peer with the addresses that are known besides those given. */
+  readonly withKnown: (peer: PeerRecord) => PeerRecord
   readonly limits: ProtocolLimits
   readonly clock: Clock
   readonly log: Logger
+  /** Peers that came by themselves and were never answered, at once. */
+  readonly guestsMax?: number
 }
 
 export class DirectStreams implements DirectNetwork {
   readonly #init: DirectInit
   readonly #rate: RateLimiter
-  readonly #receiving = new KeyedQueue(2 * DIRECT_STREAMS_MAX)
-  readonly #sending = new KeyedQueue(SENDS_WAITING_MAX)
+  /** Unbounded: what waits here is counted when it is a frame, and once per move when it is not. */
+  readonly #sending = new KeyedQueue(Number.POSITIVE_INFINITY)
   readonly #pairs = new Map<string, Pair>()
   readonly #listeners: DirectListener[] = []
-  readonly #relayedListeners: RelayedListener[] = []
+  readonly #relayedListeners: DirectPeerListener[] = []
+  readonly #cutListeners: DirectPeerListener[] = []
   readonly #told = new WeakSet<Lane>()
   readonly #moving = new Map<string, Promise<void>>()
   readonly #opening = new Set<string>()
-  readonly #retiring = new Set<() => void>()
+  readonly #leaving: Leaving
   readonly #stopped = new AbortController()
+  #meeting: (peerId: string) => Meeting = () => 'direct'
 
   constructor(init: DirectInit) {
     this.#init = init
     this.#rate = new RateLimiter(init.limits.rate, init.clock)
+    this.#leaving = new Leaving(init, this.#stopped.signal)
   }
 
   onFrame(listener: DirectListener): void {
@@ -71,30 +76,50 @@ export class DirectStreams implements DirectNetwork {
   }
 
   /** Told once per stream. */
-  onRelayed(listener: RelayedListener): void {
+  onRelayed(listener: DirectPeerListener): void {
     this.#relayedListeners.push(listener)
+  }
+
+  /** The peer lost its claim to our address: what is under way for it is to end. */
+  onCut(listener: DirectPeerListener): void {
+    this.#cutListeners.push(listener)
+  }
+
+  meetBy(meeting: (peerId: string) => Meeting): void {
+    this.#meeting = meeting
+    for (const [peerId, pair] of this.#pairs) {
+      const now = meeting(peerId)
+      if (now !== pair.meeting) this.#changed(peerId, pair, now)
+    }
+  }
+
+  /** Whether the peer may learn where we are. */
+  mayMeet(peerId: string): boolean {
+    return this.#meeting(peerId) === 'direct'
   }
 
   connected(peerId: string): boolean {
     return this.#pairs.get(peerId)?.writing !== undefined
   }
 
-  /** Whether we wrote to the peer on a stream that is open: strangers are not written to. */
+  /** Whether we wrote to the peer, which may know our address, on a stream that is open: strangers are not written to. */
   writesTo(peerId: string): boolean {
-    return this.connected(peerId) && this.#pairs.get(peerId)?.wrote === true
+    return this.mayMeet(peerId) && this.connected(peerId) && this.#pairs.get(peerId)?.wrote === true
   }
 
-  /** The relayed connection that the conversation with the peer runs over, or `undefined`. */
+  /** The relayed connection that a conversation runs over whose other end may know our address, or `undefined`. */
   relayedTo(peerId: string): Connection | undefined {
     const pair = this.#pairs.get(peerId)
     const lane = pair?.writing
-    return pair?.wrote === true && pair.heard && lane?.relayed === true ? lane.connection : undefined
+    const counts = pair?.wrote === true && pair.heard && this.mayMeet(peerId)
+    return counts && lane?.relayed === true ? lane.connection : undefined
   }
 
   async send(peer: PeerRecord, frame: DirectFrame, signal: AbortSignal): Promise<void> {
     const bytes = encode(directFrameCodec, frame)
     try {
       signal.throwIfAborted()
+      if (this.#sending.size >= SENDS_WAITING_MAX) throw new LimitError('too many frames are waiting')
       await orAborted(
         this.#sending.run(peer.id, async () => this.#write(peer, bytes, signal)),
         signal,
@@ -106,12 +131,12 @@ export class DirectStreams implements DirectNetwork {
 
   /** Serves a stream that a peer opened. Never throws. */
   async serve(stream: Stream, connection: Connection): Promise<void> {
-    if (this.#pairs.size >= DIRECT_STREAMS_MAX) {
-      stream.abort(new LimitError('too many direct streams'))
+    const peerId = connection.remotePeer.toString()
+    if (this.#stopped.signal.aborted || !this.#mayUse(peerId, connection) || !this.#hasRoom(peerId)) {
+      stream.abort(new LimitError('not served'))
       return
     }
-    if (isRelayed(connection))
-      void this.#init.dialer.probeDirect(connection.remotePeer.toString(), this.#stopped.signal)
+    if (isRelayed(connection)) void this.#init.dialer.probeDirect(peerId, this.#init.clock, this.#stopped.signal)
     await this.#adopt({ stream, connection }, 'inbound').done
   }
 
@@ -125,12 +150,16 @@ export class DirectStreams implements DirectNetwork {
     this.#moving.delete(peerId)
   }
 
-  /** Once it is open the stream is in use, whatever happened meanwhile: the peer may have written there before we knew. */
+  stop(): void {
+    this.#stopped.abort(new NetworkError('the host stops'))
+    this.#leaving.stop()
+    for (const pair of this.#pairs.values()) for (const lane of pair.lanes) lane.cut('the host stops')
+  }
+
   async #move(connection: Connection): Promise<void> {
     try {
       const signal = within(DIAL_DEADLINE_MS, this.#stopped.signal)
-      const stream = await connection.newStream(this.#init.limits.id, { signal })
-      this.#adopt({ stream, connection }, 'outbound')
+      this.#adopt({ stream: await connection.newStream(this.#init.limits.id, { signal }), connection }, 'move')
     } catch (error) {
       this.#init.log.debug('the conversation stays on the relay', { error: nameOf(error) })
     }
@@ -138,15 +167,45 @@ export class DirectStreams implements DirectNetwork {
 
   #isToMove(peerId: string): boolean {
     const lanes = this.#pairs.get(peerId)?.lanes ?? []
-    return lanes.some((lane) => lane.relayed) && !lanes.some((lane) => !lane.relayed && lane.usable)
+    return (
+      this.mayMeet(peerId) && lanes.some(({ relayed }) => relayed) && !lanes.some((lane) => !lane.relayed && lane.open)
+    )
   }
 
-  stop(): void {
-    this.#stopped.abort(new NetworkError('the host stops'))
-    for (const cancel of this.#retiring) cancel()
-    for (const pair of this.#pairs.values()) {
-      for (const lane of pair.lanes) lane.stream.abort(new NetworkError('the host stops'))
+  #mayUse(peerId: string, connection: Connection): boolean {
+    const meeting = this.#meeting(peerId)
+    return meeting === 'relayed' ? isRelayed(connection) : meeting !== 'none'
+  }
+
+  /** What the user lets the peer have of us is not what it was. */
+  #changed(peerId: string, pair: Pair, meeting: Meeting): void {
+    const wasKnown = pair.meeting !== 'stranger'
+    pair.meeting = meeting
+    if (meeting === 'direct') return
+    const kept =
+      wasKnown && meeting === 'stranger' ? [] : pair.lanes.filter(({ connection }) => this.#mayUse(peerId, connection))
+    for (const lane of pair.lanes) if (!kept.includes(lane)) lane.cut('the peer is not to be met here')
+    if (kept.length === 0) {
+      pair.wrote = false
+      pair.heard = false
     }
+    for (const listener of this.#cutListeners) listener(peerId)
+  }
+
+  /**
+   * Ids cost nothing, so guests are bounded: the one that was silent for the longest makes room, strangers first. Peers that we have
+   * to do with are not in the way of one another.
+   */
+  #hasRoom(peerId: string): boolean {
+    const { guestsMax = DIRECT_STREAMS_MAX } = this.#init
+    const guests = [...this.#pairs].filter(([, pair]) => pair.isGuest)
+    if (this.#pairs.has(peerId) || guests.length < guestsMax) return true
+    const strange = ({ meeting }: Pair): number => (meeting === 'stranger' ? 0 : 1)
+    const [first] = guests.sort(([, a], [, b]) => strange(a) - strange(b) || a.heardAt - b.heardAt)
+    if (first === undefined || (strange(first[1]) === 1 && this.#meeting(peerId) === 'stranger')) return false
+    for (const lane of first[1].lanes) lane.cut('others want to speak')
+    this.#pairs.delete(first[0])
+    return true
   }
 
   /** One at a time per peer: what was sent first waits for the stream first. */
@@ -155,7 +214,7 @@ export class DirectStreams implements DirectNetwork {
     const lane = this.#pairs.get(peer.id)?.writing ?? (await this.#open(peer, signal))
     await lane.writer.write(bytes, signal)
     const pair = this.#pairs.get(peer.id)
-    if (pair === undefined) return
+    if (pair?.lanes.includes(lane) !== true) return
     pair.wrote = true
     this.#tellRelayed(pair, lane)
   }
@@ -167,7 +226,7 @@ export class DirectStreams implements DirectNetwork {
     if (writing !== undefined) return writing
     this.#opening.add(peer.id)
     try {
-      const { lane } = this.#adopt(await this.#init.dialer.open(peer, this.#init.limits.id, signal), 'outbound')
+      const { lane } = this.#adopt(await this.#dial(peer, signal), 'send')
       return this.#pairs.get(peer.id)?.writing ?? lane // the peer may have opened one meanwhile, and we may write there already
     } finally {
       this.#opening.delete(peer.id)
@@ -176,18 +235,48 @@ export class DirectStreams implements DirectNetwork {
     }
   }
 
+  /** Only as the peer may be met; nobody looks for strangers. */
+  async #dial(peer: PeerRecord, signal: AbortSignal): Promise<Opened> {
+    const meeting = this.#meeting(peer.id)
+    if (meeting === 'none' || meeting === 'stranger') throw new NetworkError('the peer is not to be met')
+    const path = meeting === 'relayed' ? 'relayed' : 'any'
+    const { dialer, withKnown, limits } = this.#init
+    const opened = await dialer.open(withKnown(peer), limits.id, signal, path)
+    if (this.#mayUse(peer.id, opened.connection) && !this.#stopped.signal.aborted) return opened
+    const refused = new NetworkError('the peer is not to be met any more')
+    opened.stream.abort(refused)
+    throw refused
+  }
+
   /** A second stream would replace one that is being opened, or is on its way out with frames of ours. */
   async #settled(peerId: string): Promise<void> {
     await this.#moving.get(peerId)
-    await this.#pairs.get(peerId)?.left
+    const pair = this.#pairs.get(peerId)
+    await Promise.all((pair?.lanes ?? []).map(async (lane) => (lane.inbound ? undefined : lane.greeted)))
+    const left = pair?.left
+    if (pair === undefined || left === undefined || pair.writing !== undefined) return
+    try {
+      await withDeadline(
+        this.#init.clock,
+        LEFT_WAIT_MS,
+        async (signal) => orAborted(left, signal),
+        this.#stopped.signal,
+      )
+    } catch {
+      for (const lane of pair.lanes) if (lane.leaving) lane.stream.abort(new NetworkError('another is needed'))
+      await left
+    }
   }
 
-  #adopt(opened: Opened, direction: Direction): { lane: Lane; done: Promise<void> } {
-    const lane = new Lane(opened, direction, this.#init.limits, this.#init.clock)
-    const pair = this.#pairs.get(lane.peerId) ?? new Pair()
+  #adopt(opened: Opened, opening: Opening): { lane: Lane; done: Promise<void> } {
+    const { limits, clock } = this.#init
+    const lane = new Lane(opened, opening, limits, clock)
+    const pair = this.#pairs.get(lane.peerId) ?? new Pair(this.#meeting(lane.peerId), clock.now())
     this.#pairs.set(lane.peerId, pair)
+    pair.heardAt = clock.now()
     pair.add(lane)
-    if (!lane.relayed) void this.#queueLeave(pair, lane.peerId)
+    lane.writer.tryWrite(HELLO)
+    if (lane.ready && !lane.relayed) void this.#queueLeave(pair, lane.peerId)
     return { lane, done: this.#run(pair, lane) } // it never rejects
   }
 
@@ -200,7 +289,7 @@ export class DirectStreams implements DirectNetwork {
     }
     lane.end()
     // the peer goes over to another path, and waits for the end of ours
-    if (lane.relayed && lane.stream.status === 'open') await this.#queueLeave(pair, lane.peerId)
+    if (lane.relayed && lane.open) await this.#queueLeave(pair, lane.peerId)
     lane.stream.abort(new NetworkError('the peer ended the stream'))
     pair.remove(lane)
     if (pair.lanes.length === 0 && this.#pairs.get(lane.peerId) === pair) this.#pairs.delete(lane.peerId)
@@ -208,71 +297,45 @@ export class DirectStreams implements DirectNetwork {
 
   async #read(pair: Pair, lane: Lane): Promise<void> {
     let first = true
-    for (let frame = await lane.reader.next(); frame !== undefined; frame = await lane.reader.next()) {
-      if (first && !lane.relayed) await this.#relayedEnded(pair)
-      first = false
+    for (let bytes = await lane.next(); bytes !== undefined; bytes = await lane.next()) {
       await this.#throttle(lane.peerId)
-      await this.#deliver(lane.peerId, frame)
-      lane.handedUp++
-      pair.heard = true
-      this.#tellRelayed(pair, lane)
+      const frame = tryDecode(directMessageCodec, bytes)
+      if (frame === undefined) throw new CodecError('malformed frame')
+      this.#greeted(pair, lane)
+      if (frame.kind === DIRECT_FRAME.hello) continue
+      if (first) await this.#turn(pair, lane)
+      first = false
+      await pair.inTurn(async () => this.#handUp(pair, lane, frame))
+    }
+  }
+
+  #greeted(pair: Pair, lane: Lane): void {
+    pair.heardAt = this.#init.clock.now()
+    const isNew = !lane.ready
+    lane.greet()
+    if (isNew && !lane.relayed) void this.#queueLeave(pair, lane.peerId)
+  }
+
+  /** What the peer wrote before comes first: on relays to the end, which it writes there when it moves; elsewhere what is here. */
+  async #turn(pair: Pair, lane: Lane): Promise<void> {
+    for (const other of pair.before(lane)) {
+      if (other.relayed && !lane.relayed) await this.#leaving.endOf(other)
+      else await other.caughtUp()
     }
   }
 
   /** In turn with what is being sent, so that the last frame is a whole one. Resolves when the relayed streams are done with. */
   async #queueLeave(pair: Pair, peerId: string): Promise<void> {
-    try {
-      await this.#sending.run(peerId, async () => {
-        const relayed = pair.lanes.filter((lane) => lane.relayed && !lane.leaving)
-        for (const lane of relayed) lane.leaving = true
-        if (relayed.length > 0) pair.leave(this.#leave(relayed, pair.left))
-      })
-      await pair.left
-    } catch (error) {
-      this.#init.log.debug('not moved', { error: nameOf(error) })
-    }
-  }
-
-  async #leave(lanes: readonly Lane[], before: Promise<void> | undefined): Promise<void> {
-    try {
-      await withDeadline(this.#init.clock, LEAVE_DEADLINE_MS, async (signal) => {
-        const finished = lanes.map(async (lane) => lane.writer.finish(signal))
-        await orAborted(Promise.all([before, ...finished, ...lanes.map(async (lane) => lane.ended)]), signal)
-      })
-      for (const lane of lanes) this.#retire(lane.connection)
-    } catch (error) {
-      this.#init.log.debug('left before the end', { error: nameOf(error) })
-      for (const lane of lanes) lane.stream.abort(new NetworkError('left for a better path'))
-    }
-  }
-
-  /** What the peer wrote before it moved comes first. Who never ends it is not waited for. */
-  async #relayedEnded(pair: Pair): Promise<void> {
-    const older = pair.lanes.filter((lane) => lane.relayed && !lane.hasEnded)
-    const ended = Promise.all(older.map(async (lane) => lane.ended)).then(() => true)
-    const handedUp = (): number => older.reduce((sum, lane) => sum + lane.handedUp, 0)
-    for (let before = -1; before !== handedUp();) {
-      before = handedUp()
-      const inTime = withDeadline(this.#init.clock, END_STALL_MS, async (signal) => orAborted(ended, signal))
-      if (await inTime.catch(() => false)) return
-    }
-    for (const lane of older) lane.stream.abort(new NetworkError('left for a better path'))
-    await ended
-  }
-
-  #retire(connection: Connection): void {
-    const cancel = this.#init.clock.after(RETIRE_MS, () => {
-      this.#retiring.delete(cancel)
-      const unused = connection.streams.length === 0 && connection.status === 'open'
-      if (unused && this.#init.dialer.direct(connection.remotePeer.toString()) !== undefined) {
-        connection.close().catch((error: unknown) => connection.abort(error as Error))
-      }
+    await this.#sending.run(peerId, async () => {
+      const relayed = pair.lanes.filter((lane) => lane.relayed && !lane.leaving)
+      for (const lane of relayed) lane.leaving = true
+      if (relayed.length > 0) pair.leave(this.#leaving.leave(relayed, pair.left))
     })
-    this.#retiring.add(cancel)
+    await pair.left
   }
 
   #tellRelayed(pair: Pair, lane: Lane): void {
-    if (!lane.relayed || !pair.wrote || !pair.heard || this.#told.has(lane)) return
+    if (!lane.relayed || !pair.wrote || !pair.heard || this.#told.has(lane) || !this.mayMeet(lane.peerId)) return
     this.#told.add(lane)
     for (const listener of this.#relayedListeners) listener(lane.peerId)
   }
@@ -284,12 +347,12 @@ export class DirectStreams implements DirectNetwork {
     }
   }
 
-  async #deliver(peerId: string, bytes: Uint8Array): Promise<void> {
-    const frame = tryDecode(directFrameCodec, bytes)
-    if (frame === undefined) throw new CodecError('malformed frame')
-    await this.#receiving.run(peerId, async () => {
-      for (const listener of this.#listeners) await this.#tell(listener, peerId, frame)
-    })
+  async #handUp(pair: Pair, lane: Lane, frame: DirectFrame): Promise<void> {
+    if (lane.wasCut) return
+    for (const listener of this.#listeners) await this.#tell(listener, lane.peerId, frame)
+    if (lane.wasCut) return
+    pair.heard = true
+    this.#tellRelayed(pair, lane)
   }
 
   async #tell(listener: DirectListener, peerId: string, frame: DirectFrame): Promise<void> {

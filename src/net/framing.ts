@@ -9,6 +9,7 @@ import type { Stream } from '@libp2p/interface'
 import { concat, u32be } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
 import { LimitError, NetworkError, TimeoutError } from '../lib/errors.ts'
+import { mergeHeld } from './held.ts'
 import { WRITE_STALL_MS } from './protocols.ts'
 import type { ProtocolLimits } from './protocols.ts'
 
@@ -91,6 +92,7 @@ export class FrameReader {
   readonly #splitter: FrameSplitter
   readonly #frames: Uint8Array[] = []
   #bytes = 0
+  #receivedBytes = 0
   #waiter: Waiter | undefined
   #ended = false
   #error: Error | undefined
@@ -104,6 +106,7 @@ export class FrameReader {
     this.#limits = limits
     this.#clock = clock
     this.#splitter = new FrameSplitter(limits.frameBytesMax)
+    mergeHeld(stream)
     stream.addEventListener('close', (event) => {
       this.#end(event.error)
     })
@@ -115,6 +118,16 @@ export class FrameReader {
     })
     if (firstFrameDue) this.#armDeadline()
     if (stream.status !== 'open') this.#end(undefined)
+  }
+
+  /** All that came, parts of frames included. */
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  /** Whether everything that came was taken, and the next frame is waited for. */
+  get waiting(): boolean {
+    return this.#waiter !== undefined
   }
 
   /** The next frame, or `undefined` at the end of the stream. One caller at a time. */
@@ -134,7 +147,10 @@ export class FrameReader {
 
   #onData(chunks: Iterable<Uint8Array>): void {
     try {
-      for (const chunk of chunks) for (const frame of this.#splitter.push(chunk)) this.#deliver(frame)
+      for (const chunk of chunks) {
+        this.#receivedBytes += chunk.length
+        for (const frame of this.#splitter.push(chunk)) this.#deliver(frame)
+      }
     } catch (error) {
       this.#fail(error as Error)
       return

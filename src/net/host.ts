@@ -13,7 +13,7 @@ import { DirectStreams } from './direct.ts'
 import type { HolderServerCounters } from './holder-server.ts'
 import { Holders } from './holders.ts'
 import { Janitor } from './janitor.ts'
-import { connectedPeers, createNode, stopNode } from './libp2p-node.ts'
+import { connectedPeers, createNode, listeningOn, stopNode } from './libp2p-node.ts'
 import type { Node } from './libp2p-node.ts'
 import { encrypters } from './links.ts'
 import type { LinkName } from './links.ts'
@@ -45,6 +45,7 @@ import type { RoleName } from '../lib/roles.ts'
 import { PeerRouting } from './routing.ts'
 import { TcpDialer } from './upgrade/tcp-dialer.ts'
 import { Upgrader } from './upgrade/upgrader.ts'
+import { WebRtc } from './upgrade/webrtc/webrtc.ts'
 
 export interface HostInit {
   /** The peer's key, made where there is none. */
@@ -138,7 +139,13 @@ export class Host implements Startable {
     this.#table = new LiveTable(signer.peerId, positionOf, clock)
     this.#dialer = new Dialer(node)
     this.#holders = this.#makeHolders()
-    this.#streams = new DirectStreams({ dialer: this.#dialer, limits: protocols.direct, clock, log })
+    this.#streams = new DirectStreams({
+      dialer: this.#dialer,
+      withKnown: (peer) => this.#table.withKnown(peer),
+      limits: protocols.direct,
+      clock,
+      log,
+    })
     this.#peers = new PeerRouting({
       selfId: signer.peerId,
       selfAddresses: () => this.addresses(),
@@ -152,7 +159,7 @@ export class Host implements Startable {
     })
     this.routing = this.#peers
     this.holderNetwork = this.#holderNetwork()
-    this.direct = this.#directNetwork()
+    this.direct = this.#streams
     this.#janitor = this.#makeJanitor()
     this.#membership = this.#makeMembership(dialable)
     this.joining = this.#membership
@@ -185,7 +192,7 @@ export class Host implements Startable {
       throw error
     }
     this.#running = true
-    if (this.#init.listen.length > 0 && this.#node.getMultiaddrs().length === 0) {
+    if (this.#init.listen.length > 0 && listeningOn(this.#node).length === 0) {
       await this.stop()
       throw new NetworkError('none of the listen addresses can be used: is another daemon running there?')
     }
@@ -209,7 +216,7 @@ export class Host implements Startable {
   /** Where others may dial us, whole multiaddrs, the farthest reaching first, those over relays last. */
   addresses(): readonly string[] {
     this.#ownAddresses ??= keepAddresses(
-      [...this.listening(), ...this.#reach.relayed()],
+      [...this.#node.getMultiaddrs().map(String), ...this.#reach.relayed()],
       this.peerId,
       this.#init.profile,
     )
@@ -226,9 +233,9 @@ export class Host implements Startable {
     return this.#reach.onChange(listener)
   }
 
-  /** What we listen on or announce, private addresses included. */
+  /** What we listen on, whatever is announced, private addresses included. */
   listening(): readonly string[] {
-    return this.#node.getMultiaddrs().map(String)
+    return listeningOn(this.#node).map((address) => `${address.toString()}/p2p/${this.peerId}`)
   }
 
   /** Who is connected, one line per connection. */
@@ -272,16 +279,6 @@ export class Host implements Startable {
     }
   }
 
-  #directNetwork(): DirectNetwork {
-    return {
-      send: async (peer, frame, signal) => this.#streams.send(this.#table.withKnown(peer), frame, signal),
-      connected: (peerId) => this.#streams.connected(peerId),
-      onFrame: (listener) => {
-        this.#streams.onFrame(listener)
-      },
-    }
-  }
-
   async #serveDirect(): Promise<void> {
     const { id, inboundStreamsMax: maxInboundStreams, outboundStreamsMax: maxOutboundStreams } = this.#protocols.direct
     const limits = { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection: true }
@@ -320,11 +317,14 @@ export class Host implements Startable {
   }
 
   #makeUpgrader(tcp: TcpDialer): Upgrader {
+    const { listen, bootstrap, profile } = this.#init
+    const stunPeers = (): readonly string[] => [...bootstrap, ...profile.bootstrap, ...this.#reach.relayed()]
     return new Upgrader({
       ...this.#common(),
       selfId: this.peerId,
       streams: this.#streams,
       tcp,
+      webRtc: new WebRtc({ ...this.#common(), listen, stunPeers }),
       limits: this.#protocols.upgrade,
       addresses: () => this.addresses(),
       log: this.#init.log.child('upgrade'),

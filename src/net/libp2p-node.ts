@@ -25,8 +25,10 @@ import { ADDRESS_DIAL_DEADLINE_MS, DIAL_DEADLINE_MS } from './protocols.ts'
 import type { Role } from '../lib/roles.ts'
 import { orAborted, within } from './signals.ts'
 import type { TcpDialer } from './upgrade/tcp-dialer.ts'
+import type { LinkParts } from './upgrade/webrtc/webrtc.ts'
 
 const DAY_MS = 86_400_000
+const KAD_REFRESH_MS = 1_800_000
 const KIB = 1_024
 const STOP_DEADLINE_MS = 2_000
 const NEAR_TAG_VALUE = 50
@@ -69,7 +71,12 @@ export async function createNode(init: NodeInit): Promise<Node> {
     privateKey: init.privateKey,
     nodeInfo: { name: 'sotto', version: '1', userAgent: 'sotto/1' }, // the same for all: versions single people out
     datastore: new PeerDatastore(),
-    addresses: { listen: [...init.listen], announce: [...init.announce] },
+    addresses: {
+      listen: [...init.listen],
+      announce: [...init.announce],
+      // private ones say which household and which machines belong together; the local network hears them another way
+      announceFilter: (addresses) => addresses.filter((address) => addressAllowed(address, init.profile)),
+    },
     transports: [init.tcp?.transport ?? tcp(), ...(init.reach === undefined ? [] : [init.reach.client.transport])],
     connectionEncrypters: [...init.encrypters],
     streamMuxers: [muxer()],
@@ -81,8 +88,9 @@ export async function createNode(init: NodeInit): Promise<Node> {
       addressDialTimeout: ADDRESS_DIAL_DEADLINE_MS,
       dialTimeout: DIAL_DEADLINE_MS,
     },
-    // the default (10 s, 5 s) aborts busy healthy connections, and without aborting a frozen peer stays for ever
-    connectionMonitor: { pingInterval: 30_000, pingTimeout: { minTimeout: 20_000 } },
+    // the default (10 s, 5 s) aborts busy healthy connections, and without aborting a frozen peer stays for ever; both ends
+    // ask, and at every 30 s that alone was more than 1 KB/s with 20 neighbours
+    connectionMonitor: { pingInterval: 120_000, pingTimeout: { minTimeout: 20_000 } },
     peerStore: { maxAddressAge: 7 * DAY_MS, maxPeerAge: 30 * DAY_MS },
     connectionGater: connectionGater(init.profile, init.trustedAddresses, open),
     services: {
@@ -93,7 +101,14 @@ export async function createNode(init: NodeInit): Promise<Node> {
       ...(init.reach === undefined ? {} : servicesOf(init.reach)),
     },
   })
+  calmDown(made)
   return made
+}
+
+/** kad-dht walks to a random place for each of its buckets every five minutes, and connects to all on the way. */
+function calmDown(node: Node): void {
+  const kad = node.services.dht as unknown as { readonly routingTableRefresh: { refreshInterval: number } }
+  kad.routingTableRefresh.refreshInterval = KAD_REFRESH_MS
 }
 
 /** Nobody calls them: they work by themselves, and are steered from where they were made. */
@@ -134,10 +149,15 @@ function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
   })
 }
 
-/** What the transports listen on, whatever is announced. */
+/** What the transports listen on, peer id left out, whatever is announced. */
 export function listeningOn(node: Node): readonly Multiaddr[] {
   const inner = node as unknown as { readonly components: { readonly transportManager: { getAddrs(): Multiaddr[] } } }
   return inner.components.transportManager.getAddrs()
+}
+
+/** What makes connections of byte pipes that no transport of ours made. */
+export function linkParts(node: Node): LinkParts {
+  return (node as unknown as { readonly components: LinkParts }).components
 }
 
 interface Debounced {
@@ -192,6 +212,7 @@ export function connectedPeers(node: Node, isHolder: (peerId: string) => boolean
     direction: connection.direction,
     link: connection.encryption ?? '',
     roundTripMs: connection.rtt,
+    streams: connection.streams.length,
     holder: isHolder(connection.remotePeer.toString()),
   }))
 }

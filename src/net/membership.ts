@@ -3,6 +3,7 @@
  * on the local network), the neighbours, what is remembered, and coming back after a sleep or an outage.
  */
 import type { Connection } from '@libp2p/interface'
+import { dropOldest } from '../lib/bounded.ts'
 import type { Clock } from '../lib/clock.ts'
 import { sleep } from '../lib/clock.ts'
 import { NetworkError, nameOf } from '../lib/errors.ts'
@@ -30,6 +31,8 @@ import type { Joining, Routing } from './ports.ts'
 const CACHE_EVERY_MS = 60_000
 /** Peers out of invites that are tried in every round while we are alone. */
 const INVITED_MAX = 16
+/** A stranger may have written the invite, and named somebody who is not of this network: not for ever. */
+const INVITED_FOR_MS = 3_600_000
 /** Neighbours of which an invite may name some. */
 const NEAR_FOR_INVITES = 20
 /** How often joining looks whether a holder has greeted. */
@@ -76,7 +79,8 @@ export class Membership implements Startable, Joining {
   readonly #interfaces: () => readonly OwnInterface[]
   readonly #listeners = new Set<() => void>()
   /** By id, the newest last. */
-  readonly #invited = new Map<string, PeerRecord>()
+  readonly #invited = new Map<string, { readonly peer: PeerRecord; readonly untilMs: number }>()
+  #running = false
   #savedAtMs = 0
   /** Nobody was connected from then on. */
   #aloneSinceMs: number | undefined
@@ -106,6 +110,7 @@ export class Membership implements Startable, Joining {
   }
 
   start(): void {
+    this.#running = true
     this.#aloneSinceMs = this.#init.clock.now() + FIRST_JOIN_MS
     this.#init.node.addEventListener('peer:connect', this.#onConnect)
     this.#bootstrap.start()
@@ -116,6 +121,7 @@ export class Membership implements Startable, Joining {
   }
 
   async stop(): Promise<void> {
+    this.#running = false
     this.#init.node.removeEventListener('peer:connect', this.#onConnect)
     this.#cancelReturn?.()
     this.#awake.stop()
@@ -127,12 +133,12 @@ export class Membership implements Startable, Joining {
   async joinBy(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     const peers = invitedPeers(addresses, this.#init.profile)
     for (const peer of peers) this.#invite(peer)
-    void this.#save()
     try {
-      await Promise.any(peers.map(async (peer) => this.#init.dialer.connect(peer, signal)))
+      await Promise.any(peers.map(async (peer) => this.#connect(peer, signal)))
     } catch (error) {
       throw new NetworkError('nobody answers at the addresses of the invite', { cause: error })
     }
+    void this.#save()
     // Who asks for the account at once is to find somebody to ask.
     while (this.#init.table.size === 0) await sleep(this.#init.clock, GREETED_EVERY_MS, signal)
   }
@@ -176,6 +182,7 @@ export class Membership implements Startable, Joining {
     this.#lan?.refresh()
     if (this.#open().length === 0) this.#bootstrap.nudge()
     await this.#pulse.feelAll()
+    if (!this.#running) return
     this.#keeper.nudge()
     if (this.#open().length > 0) this.#returnSoon()
   }
@@ -218,11 +225,22 @@ export class Membership implements Startable, Joining {
   }
 
   #invite(peer: PeerRecord): void {
-    this.#cache.remember(peer)
     this.#invited.delete(peer.id)
-    this.#invited.set(peer.id, peer)
-    const oldest = this.#invited.keys().next()
-    if (this.#invited.size > INVITED_MAX && oldest.done !== true) this.#invited.delete(oldest.value)
+    this.#invited.set(peer.id, { peer, untilMs: this.#init.clock.now() + INVITED_FOR_MS })
+    dropOldest(this.#invited, INVITED_MAX)
+  }
+
+  #invitedNow(): readonly PeerRecord[] {
+    const now = this.#init.clock.now()
+    for (const [id, { untilMs }] of this.#invited) if (untilMs <= now) this.#invited.delete(id)
+    return [...this.#invited.values()].map(({ peer }) => peer)
+  }
+
+  /** A peer of an invite is remembered once it has proved its id, and by the address where it did. */
+  async #connect(peer: PeerRecord, signal: AbortSignal): Promise<void> {
+    const { remoteAddr, direction } = await this.#init.dialer.connect(peer, signal)
+    if (direction === 'outbound' && this.#invited.has(peer.id))
+      this.#cache.remember({ id: peer.id, addresses: [remoteAddr.toString()] })
   }
 
   #makeBootstrap(): Bootstrap {
@@ -233,11 +251,11 @@ export class Membership implements Startable, Joining {
       rng,
       log,
       cached: () => this.#cache.all(),
-      invited: () => [...this.#invited.values()],
+      invited: () => this.#invitedNow(),
       connections: () => node.getConnections().length,
       isConnected: (peerId) => dialer.existing(peerId) !== undefined,
       dial: async (address, signal) => (await node.dial(address, { signal })).remotePeer.toString(),
-      connect: async (peer, signal) => dialer.connect(peer, signal),
+      connect: async (peer, signal) => this.#connect(peer, signal),
     })
   }
 

@@ -26,12 +26,15 @@ export interface SignedList {
   readonly signatures: readonly ListSignature[]
 }
 
-export interface ListRules {
+export interface ListKeepers {
   readonly network: string
-  /** The keys in the network's profile, which the first rotation replaces. */
+  /** The keys in the network's profile: the first ones, or those of a later rotation. */
   readonly keys: readonly Uint8Array[]
+}
+
+export interface ListRules extends ListKeepers {
   readonly now: number
-  /** What this daemon has accepted before. */
+  /** What this daemon has accepted before, whether or not it is still believed. */
   readonly known?: SignedList | undefined
 }
 
@@ -39,6 +42,13 @@ type Verifier = Pick<CryptoProvider, 'ed25519Verify'>
 
 /** Throws {@link VerificationError} that says which rule the list breaks. */
 export function verifyPeerList(crypto: Verifier, signed: SignedList, rules: ListRules): void {
+  verifyKeepers(crypto, signed, rules)
+  checkTimes(signed.list, rules.now)
+  if (rules.known !== undefined) checkNewer(signed, rules.known)
+}
+
+/** Whether the list is from who keeps the lists of this network, however old. Throws {@link VerificationError}. */
+export function verifyKeepers(crypto: Verifier, signed: SignedList, rules: ListKeepers): void {
   if (rules.keys.length === 0) throw new VerificationError('this network has no keys for peer lists')
   const { list, rotations } = signed
   if (list.network !== rules.network) throw new VerificationError('the peer list is for another network')
@@ -53,16 +63,19 @@ export function verifyPeerList(crypto: Verifier, signed: SignedList, rules: List
     )
   )
     throw new VerificationError('the peer list is not signed by more than half of its keys')
-  checkTimes(list, rules.now)
-  if (rules.known !== undefined) checkNewer(signed, rules.known)
 }
 
-/** The keys after all rotations, each signed by more than half of those before it. Throws {@link VerificationError}. */
-function keysInForce(crypto: Verifier, { rotations }: SignedList, rules: ListRules): readonly Uint8Array[] {
+/**
+ * The keys after all rotations, each signed by more than half of those before it. A newer release ships later keys: whatever led
+ * to those is history, and not judged. Throws {@link VerificationError}.
+ */
+function keysInForce(crypto: Verifier, { rotations }: SignedList, rules: ListKeepers): readonly Uint8Array[] {
+  const shipped = rotations.findLastIndex((rotation) => sameKeys(rotation.keys, rules.keys))
   let { keys } = rules
   for (const [index, { network, number, keys: next, signatures }] of rotations.entries()) {
     if (network !== rules.network || number !== index + 1)
       throw new VerificationError('a key rotation of the peer list is out of place')
+    if (index <= shipped) continue
     if (
       !signedByMost(
         crypto,
@@ -99,13 +112,18 @@ function checkTimes({ issuedAt, expiresAt }: PeerList, now: number): void {
 }
 
 function checkNewer(offered: SignedList, known: SignedList): void {
-  const same = known.rotations.every(({ keys }, index) => {
-    const others = offered.rotations[index]?.keys ?? []
-    return others.length === keys.length && keys.every((key, at) => equal(key, others[at] ?? new Uint8Array(0)))
-  })
+  const same = known.rotations.every(({ keys }, index) => sameKeys(keys, offered.rotations[index]?.keys ?? []))
   if (!same) throw new VerificationError('the peer list goes back behind a key rotation')
   if (offered.list.sequence < known.list.sequence)
     throw new VerificationError('the peer list is older than the one known')
+  // Two with one number: different daemons would believe different ones.
+  const twin = offered.list.sequence === known.list.sequence
+  if (twin && !equal(peerListBytes(offered.list), peerListBytes(known.list)))
+    throw new VerificationError('the peer list has the number of another one')
+}
+
+function sameKeys(some: readonly Uint8Array[], others: readonly Uint8Array[]): boolean {
+  return some.length === others.length && some.every((key, at) => equal(key, others[at] ?? new Uint8Array(0)))
 }
 
 function bytesOf(encode: () => Uint8Array): Uint8Array {

@@ -11,6 +11,9 @@ export const CONTACT_STATE = { requested: 1, incoming: 2, accepted: 3, blocked: 
 /** Where the pinned card came from. */
 export const PIN_SOURCE = { network: 1, invite: 2, qr: 3 } as const
 
+/** Whether a contact may learn where we are, as far as we can help it. */
+export const CONTACT_DIRECT = { always: 1, never: 2 } as const
+
 /** A contact's device: its newest prekey card and what it granted us. */
 export const contactDeviceCodec = struct({
   deviceId: fixed(16),
@@ -37,6 +40,7 @@ export const contactCodec = struct({
   laneNumber: u32,
   note: text(512),
   favourite: bool,
+  direct: oneOf(1, 2),
   addedAt: u64,
   lastSeenAt: u64,
   token: optional(fixed(16)),

@@ -114,7 +114,7 @@ test('DT-20 a burst of large and small ones keeps its order, and none comes twic
   assert.equal(bob.rooms.inbox.refused.duplicate, 0)
 })
 
-test('DT-19 with everyone down for an hour it is delivered afterwards, and the attempts are on record', async () => {
+test('DT-19 OP-19 with everyone down for an hour it is delivered afterwards, and the attempts are on record', async () => {
   const { world, alice, bob } = await pair()
   await using _ = world
   await bob.stop()

@@ -16,7 +16,8 @@ import type { Host } from '../../src/net/host.ts'
 import { ask } from '../../src/services/mailbox/ask.ts'
 import { HOLDER_VERB } from '../../src/wire/holder.ts'
 import type { PeerRecord } from '../../src/wire/peer.ts'
-import { finder, newHost, recordingLogger, soon, tempDir, until } from '../unit/net/hosts.ts'
+import { recordingLogger } from '../support/recording-logger.ts'
+import { finder, newHost, soon, tempDir, until } from '../unit/net/hosts.ts'
 
 const SIDE = 8
 const SEED = 20_261_121

@@ -13,8 +13,8 @@ import { MAIN } from '../../src/lib/network-profile.ts'
 import { FrameReader } from '../../src/net/framing.ts'
 import { protocolsOf } from '../../src/net/protocols.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
-import { directFrameCodec } from '../../src/wire/direct.ts'
-import { MAPPING, UPGRADE_FRAME, upgradeFrameCodec } from '../../src/wire/upgrade.ts'
+import { DIRECT_FRAME, directFrameCodec, directMessageCodec } from '../../src/wire/direct.ts'
+import { MAPPING, UDP, UPGRADE_FRAME, upgradeFrameCodec } from '../../src/wire/upgrade.ts'
 import type { Endpoint } from '../../src/wire/upgrade.ts'
 import { soon, until } from '../unit/net/hosts.ts'
 import { dialPast, listen, newEnd, newRelay, numbered } from '../unit/net/relayed.ts'
@@ -194,6 +194,7 @@ test('AS-08 a peer that never ends its relayed stream holds the new one up for a
   await until(() => atB.length === 1)
   const direct = await open(await dialPast(a, b))
   direct.send(framed(2))
+  await until(() => relayed.remoteWriteStatus !== 'writable') // b goes over
   await b.streams.send(a.record, numbered(9), soon())
   await new Promise((resolve) => setTimeout(resolve, 200))
   assert.deepEqual(atB, [1])
@@ -206,6 +207,8 @@ test('AS-08 a peer that never ends its relayed stream holds the new one up for a
   assert.deepEqual(atB, [1, 3, 2])
   await until(() => relayed.status !== 'open')
   const reader = new FrameReader(direct, DIRECT, systemClock, false)
+  const hello = decode(directMessageCodec, (await reader.next()) ?? assert.fail())
+  assert.equal(hello.kind, DIRECT_FRAME.hello)
   const answer = decode(directFrameCodec, (await reader.next()) ?? assert.fail())
   assert.deepEqual(answer, numbered(9))
 })
@@ -233,7 +236,7 @@ async function liar(from: End, to: End): Promise<{ stream: Stream; reader: Frame
 }
 
 const offer = (reachable: readonly Endpoint[], punchable?: Endpoint): Uint8Array => {
-  const body = { mapping: MAPPING.endpointIndependent, reachable, punchable }
+  const body = { mapping: MAPPING.endpointIndependent, reachable, punchable, udp: UDP.none }
   return prefixed(encode(upgradeFrameCodec, { kind: UPGRADE_FRAME.offer, body }))
 }
 const go = (rung: 1 | 2): Uint8Array => prefixed(encode(upgradeFrameCodec, { kind: UPGRADE_FRAME.go, body: { rung } }))

@@ -28,7 +28,8 @@ import type { HolderRequest, HolderResponse } from '../../src/wire/holder.ts'
 import type { Deposit } from '../../src/wire/letter.ts'
 import type { PeerRecord } from '../../src/wire/peer.ts'
 import { rawPeer } from '../unit/net/raw-peer.ts'
-import { newHost, recordingLogger, soon, startHost, tempDir, until } from '../unit/net/hosts.ts'
+import { recordingLogger } from '../support/recording-logger.ts'
+import { newHost, soon, startHost, tempDir, until } from '../unit/net/hosts.ts'
 
 const { holder: HOLDER, direct: DIRECT } = protocolsOf('local')
 const FIND: HolderRequest = { kind: HOLDER_VERB.find, body: { target: new Uint8Array(32) } }

@@ -136,7 +136,7 @@ test('PK-02 PK-03 when 20 are left, 50 are made with the next look; no prekey go
   assert.equal(keepers.size, 150)
 })
 
-test('PK-07 one prekey is made, published, served, consumed and gone; the private half with it', async () => {
+test('PK-07 SE-06 one prekey is made, published, served, consumed and gone; the private half with it', async () => {
   await using swarm = await Swarm.create(6)
   await using bob = await ownerIn(swarm, 'bob')
   await using alice = await ownerIn(swarm, 'alice')
@@ -358,7 +358,7 @@ test('PK-24 a home brought back from a copy gives no prekey out again: it makes 
   }
 })
 
-test('PK-07 PK-09 prekeys that went out and were never used are wiped after 60 days', async () => {
+test('PK-07 PK-09 SE-06 prekeys that went out and were never used are wiped after 60 days', async () => {
   await using swarm = await Swarm.create(5)
   await using owner = await ownerIn(swarm)
   await owner.ready()

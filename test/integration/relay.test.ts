@@ -81,6 +81,26 @@ test('NA-02 a place is back when the only relay was restarted', async (t) => {
   await friend.direct.send({ id: host.peerId, addresses: host.addresses() }, frame(1), soon(10_000))
 })
 
+test('NA-05 three who write a MiB each over one relay at a time are all read, and everybody in order', async (t) => {
+  const relay = await startHost(t, await tempDir(t), { role: 'relay', holder: false })
+  const host = await hidden(t, [relay], 1)
+  const got = new Map<string, number[]>()
+  host.direct.onFrame(async (peerId, { body }) => {
+    const numbers = got.get(peerId) ?? []
+    got.set(peerId, [...numbers, 'envelope' in body ? (body.envelope[0] ?? 0) : 0])
+  })
+  const friends = await Promise.all([1, 2, 3].map(async () => newHost(t, { holder: false })))
+  const record = { id: host.peerId, addresses: host.addresses() }
+  await Promise.all(
+    friends.map(async (friend) => {
+      for (let at = 0; at < 16; at++) await friend.direct.send(record, frame(at, 65_536), soon(20_000))
+    }),
+  )
+  assert.equal(relay.reach().serves.circuits, 3)
+  await until(() => friends.every(({ peerId }) => got.get(peerId)?.length === 16), RELAY_DEADLINE_MS)
+  for (const numbers of got.values()) assert.deepEqual(numbers, [...Array.from({ length: 16 }).keys()])
+})
+
 test('AS-08 a relay carries to nobody who did not ask for it, and gives up the places of those who are gone', async (t) => {
   const [relay = assert.fail()] = await relays(t, 1)
   const host = await hidden(t, [relay], 1)

@@ -6,6 +6,7 @@ export const KINDS = [
   'restricted',
   'cone',
   'symmetric',
+  'udpcone',
   'cgnat',
   'tcponly',
   'ipv6',
@@ -14,7 +15,7 @@ export const KINDS = [
 /**
  * `open`: a public address, no filter. `fullcone`: what comes in goes to the host, as with a forwarded port. `restricted`: only from
  * addresses that were written to, and only to the port they were written from. `cone`: only from an address and port that were
- * written to. `symmetric`: another port for every destination. `cgnat`: a cone router behind the carrier's symmetric NAT. `tcponly`:
+ * written to. `symmetric`: another port for every destination; `udpcone`: the same for TCP, a cone for UDP. `cgnat`: a cone router behind the carrier's symmetric NAT. `tcponly`:
  * a cone without UDP. `ipv6`: an IPv6 address and nothing else; `ipv6fw`: the same behind a router that lets only answers in.
  */
 export type Kind = (typeof KINDS)[number]
@@ -41,6 +42,7 @@ export const BEHAVIOUR: Readonly<Record<Kind, Behaviour>> = {
   restricted: { ...CONE, udpFilter: 'address' },
   cone: CONE,
   symmetric: SYMMETRIC,
+  udpcone: { ...CONE, tcpMapping: 'per-destination' },
   cgnat: SYMMETRIC,
   tcponly: { ...CONE, udpMapping: undefined, udpFilter: undefined },
   ipv6: OPEN,
@@ -69,6 +71,8 @@ const PLAN = [
   'cone-symmetric',
   'symmetric-cone',
   'symmetric-symmetric',
+  'udpcone-udpcone',
+  'udpcone-cone',
   'cgnat-cone',
   'cgnat-cgnat',
   'ipv6-ipv6',
@@ -102,14 +106,16 @@ export function pairsOf(names?: string): readonly Pair[] {
 }
 
 export const isIpv6 = (kind: Kind): boolean => kind === 'ipv6' || kind === 'ipv6fw'
-const guesses = (kind: Kind): boolean => BEHAVIOUR[kind].tcpMapping === 'per-destination'
+/** What both can speak, with one port for all destinations, opens both routers. */
+const meetBy = (a: Kind, b: Kind, mapping: 'tcpMapping' | 'udpMapping'): boolean =>
+  [a, b].every((kind) => BEHAVIOUR[kind][mapping] === 'same')
 
 /**
- * Whether the pair has to end up with a direct connection: neither side is behind a NAT whose next port nobody knows, and they speak
- * one version of IP. Two hosts of one LAN always can.
+ * Whether the pair has to end up with a direct connection: neither side is behind a NAT whose next port nobody knows, for TCP or for
+ * UDP, and they speak one version of IP. Two hosts of one LAN always can.
  */
 export function mustBeDirect({ a, b, sameLan }: Pair): boolean {
-  return sameLan || (!guesses(a) && !guesses(b) && isIpv6(a) === isIpv6(b))
+  return sameLan || (isIpv6(a) === isIpv6(b) && (meetBy(a, b, 'tcpMapping') || meetBy(a, b, 'udpMapping')))
 }
 
 /** Whether it is worth waiting for one: as above, or because one side lets anyone in. */

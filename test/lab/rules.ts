@@ -41,6 +41,8 @@ interface Holes {
   readonly outgoing?: string
   readonly forward?: string
   readonly masquerade?: string
+  /** Before that. */
+  readonly masqueradeTcp?: string
 }
 
 /** What a kind adds to "only answers come in". `host` is where unsolicited packets go, if anywhere. */
@@ -61,6 +63,8 @@ function holesOf(kind: Kind, host: string): Holes {
       }
     case 'symmetric':
       return { masquerade: 'masquerade fully-random' }
+    case 'udpcone':
+      return { masquerade: 'masquerade', masqueradeTcp: 'meta l4proto tcp masquerade fully-random' }
     case 'tcponly':
       return { masquerade: 'masquerade', forward: 'meta l4proto udp drop' }
     case 'cone':
@@ -74,7 +78,8 @@ function holesOf(kind: Kind, host: string): Holes {
  * answered with a reset would break connections that are opened from both sides.
  */
 export function natRules(kind: Kind, host: string): string {
-  const { incoming = '', outgoing = '', forward = '', masquerade } = holesOf(kind, host)
+  const { incoming = '', outgoing = '', forward = '', masquerade, masqueradeTcp } = holesOf(kind, host)
+  const onTheWayOut = [masqueradeTcp, masquerade].filter((rule) => rule !== undefined)
   return `flush ruleset
 table ip nat {
   set spoken { type ipv4_addr . inet_proto . inet_service; flags dynamic,timeout; timeout 5m; }
@@ -85,7 +90,7 @@ table ip nat {
     ${outgoing}
   }
   chain after { type nat hook postrouting priority srcnat; policy accept;
-    ${masquerade === undefined ? '' : `oifname { "wan", "isp" } ${masquerade}`}
+    ${onTheWayOut.map((rule) => `oifname { "wan", "isp" } ${rule}`).join('\n    ')}
   }
 }
 table inet guard {

@@ -33,11 +33,11 @@ export class Faults {
   readonly #session = new Map<Person, number>()
   #over = false
 
-  constructor(world: World, witness: Witness, lengthMs: number) {
+  constructor(world: World, witness: Witness, lengthMs: number, sybils?: number) {
     this.#world = world
     this.#witness = witness
     this.#end = world.scheduler.now() + lengthMs
-    this.mix = draw(world)
+    this.mix = draw(world, sybils)
   }
 
   /** Who is not coming back. */

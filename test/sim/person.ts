@@ -164,7 +164,7 @@ export class Person implements Peer {
     const common = { clock, rng, crypto, log: silentLogger }
     const host = {
       peerId: this.peerId,
-      direct,
+      direct: { ...direct, meetBy() {} },
       routing,
       holderNetwork,
       addresses: () => net.record(this).addresses,
@@ -176,6 +176,7 @@ export class Person implements Peer {
       ...common,
       profile,
       host,
+      neverDirect: false,
       database,
       account: {
         ...common,

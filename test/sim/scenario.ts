@@ -58,6 +58,8 @@ export interface SeedOptions {
   readonly trace?: (line: string) => void
   /** Default: `full`. */
   readonly size?: Size
+  /** Share of the holders that lie: those nearest to one mailbox. Otherwise the seed says. */
+  readonly sybils?: number
   /** Whether liars turn honest when the faults stop. */
   readonly liveness?: boolean
 }
@@ -114,7 +116,7 @@ class Run {
     this.#world = world
     this.#began = world.scheduler.now()
     this.#witness = new Witness(world, seededRng(seed ^ 0xca9a).bytes(32))
-    this.#faults = new Faults(world, this.#witness, this.#size.faultsMs)
+    this.#faults = new Faults(world, this.#witness, this.#size.faultsMs, options.sybils)
     world.scheduler.onFault = (error) => {
       this.#broken ??= error as Error
     }

@@ -93,6 +93,28 @@ export class RoutingSim {
     }
   }
 
+  /** A find by a peer of one's choice, in the simulated time of `roundTripMs`; whoever was asked is told to `met`. */
+  async walk(from: string, target: Uint8Array, count: number, met: (peerId: string) => void, roundTripMs: number) {
+    const delay = async (peerId: string): Promise<void> => {
+      met(peerId)
+      await new Promise<void>((resolve) => this.#clock.after(roundTripMs, resolve))
+    }
+    return this.#inTime(this.#look(from, target, count, { depths: new Map(), queries: 0, delay }))
+  }
+
+  get now(): number {
+    return this.#clock.now()
+  }
+
+  get ids(): readonly string[] {
+    return this.#ids
+  }
+
+  /** A newcomer that knows one peer. */
+  async join(id: string): Promise<void> {
+    await this.#join(id)
+  }
+
   async #inTime<T>(finding: Promise<T>): Promise<T> {
     const state = { over: false }
     const done = finding.finally(() => (state.over = true))

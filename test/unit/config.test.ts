@@ -143,7 +143,7 @@ test('the log keeps to its level, names its part and hides what a field’s name
   assert.match(readable(lines[2] ?? ''), /ERROR failed error="TypeError"\n$/)
 })
 
-test('OP-05 the role says whether mail of others is held, and the settings have the last word', () => {
+test('OP-05 NA-06 the role says whether mail of others is held, and the settings have the last word', () => {
   assert.deepEqual(
     ROLE_NAMES.map((role) => parseConfig({ role }).holder.enabled),
     [true, false, false, false],
@@ -151,6 +151,14 @@ test('OP-05 the role says whether mail of others is held, and the settings have 
   assert.equal(parseConfig({ role: 'bootstrap', holder: { enabled: true } }).holder.enabled, true)
   assert.equal(parseConfig({ holder: { enabled: false } }).holder.enabled, false)
   assert.throws(() => parseConfig({ role: 'supernode' }), /role/)
+})
+
+test('NA-09 contacts may learn our address unless the settings say never', async (t) => {
+  const home = await tempHome(t)
+  assert.equal((await loadSettings({ home, env: {} })).direct, 'always')
+  assert.equal((await loadSettings({ home, env: { SOTTO_DIRECT: 'never' } })).direct, 'never')
+  assert.equal((await loadSettings({ home, env: {}, flags: { direct: 'never' } })).direct, 'never')
+  assert.throws(() => parseConfig({ direct: 'sometimes' }), /direct/)
 })
 
 test('OP-06 OP-02 the local network is looked at unless the settings say no; a peer list may lie anywhere', async (t) => {

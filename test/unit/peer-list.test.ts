@@ -1,7 +1,8 @@
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nativeProvider } from '../../src/crypto/native.ts'
@@ -9,7 +10,7 @@ import { LOCAL } from '../../src/lib/network-profile.ts'
 import { checkPeerList, makeListKey, newPeerList, rotateListKeys, signPeerList } from '../../src/peer-list-tool.ts'
 import { formatPeerList, listedPeers, parsePeerList } from '../../src/peer-list.ts'
 import type { PeerListSource } from '../../src/peer-list.ts'
-import { recordingLogger } from './net/hosts.ts'
+import { recordingLogger } from '../support/recording-logger.ts'
 
 const ID = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
 const peers = (port: number): string[] =>
@@ -30,8 +31,8 @@ async function keepers(t: TestContext) {
     await writeFile(at('peers.json'), await newPeerList({ network: 'example', peers: peers(port), days: 30, before }))
     for (const name of signers) await writeFile(at('peers.json'), await signPeerList(at('peers.json'), at(name)))
   }
-  const warned = (): string[] => lines.splice(0).map((line) => String(line.fields?.['reason']))
-  return { at, keys, read, put, warned }
+  const warned = (): string[] => lines.splice(0).map((line) => String(line.fields?.['reason'] ?? line.message))
+  return { at, keys, profile, read, put, warned }
 }
 
 test('OP-02 a home without a list joins by what it has; a signed list adds its peers, the next one replaces them', async (t) => {
@@ -108,4 +109,40 @@ test('OP-02 the file survives its own text, and says where it is wrong', async (
     assert.throws(() => parsePeerList(wrong), { name: 'UsageError', message: /list\.peers/ })
   }
   assert.throws(() => parsePeerList(' '.repeat(300_000)), { name: 'UsageError' })
+})
+
+test('OP-02 neither a clock set back nor a release with other keys makes an older list acceptable, then or later', async (t) => {
+  const { at, read, put, warned, profile } = await keepers(t)
+  await put(1, ['k1', 'k2'])
+  const old = await readFile(at('peers.json'), 'utf8')
+  await put(2, ['k1', 'k2'], at('peers.json'))
+  assert.deepEqual(await read(), peers(2))
+  await writeFile(at('peers.json'), old)
+  assert.deepEqual(await read({ now: Date.now() - 7 * 86_400_000 }), peers(2), 'the battery of the clock is empty')
+  assert.match(warned().join(), /future/)
+  assert.deepEqual(
+    await read({ now: Date.parse((JSON.parse(old) as { list: { issuedAt: string } }).list.issuedAt) }),
+    peers(2),
+  )
+  assert.match(warned().join(), /older/)
+  const other = { ...profile, listKeys: [await makeListKey(at('k9'))] }
+  await writeFile(at('peers.json'), old)
+  await writeFile(at('peers.json'), await signPeerList(at('peers.json'), at('k9')))
+  assert.deepEqual(await read({ profile: other }), [], 'nor is the one of the old keys believed any more')
+  assert.match(warned().join(), /older/)
+  assert.deepEqual(await read(), peers(2))
+})
+
+test('OP-02 a list that cannot be kept is used, and a pipe or an endless file does not hold up the start', async (t) => {
+  const { at, read, put, warned } = await keepers(t)
+  await put(1, ['k1', 'k2'])
+  await mkdir(at('peers.accepted.json.new'))
+  assert.deepEqual(await read(), peers(1))
+  assert.match(warned().join(), /cannot be kept/)
+  await truncate(at('peers.json'), 2 ** 31)
+  assert.deepEqual(await read(), [])
+  assert.match(warned().join(), /not accepted|fault|JSON/)
+  execFileSync('mkfifo', [at('pipe')])
+  for (const file of [at('pipe'), '/dev/zero']) assert.deepEqual(await read({ file }), [], file)
+  await assert.rejects(read({ file: at('') }), { name: 'UsageError' })
 })

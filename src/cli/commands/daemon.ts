@@ -19,6 +19,7 @@ interface Options {
   readonly bootstrap?: readonly string[]
   readonly role?: string
   readonly peerList?: string
+  readonly direct?: string
   readonly mdns?: boolean
   readonly holder?: boolean
   readonly apiHost?: string
@@ -40,6 +41,7 @@ export const registerDaemon: Register = (program, open) => {
     .option('--bootstrap <multiaddr>', 'peer to join by (repeat for more)', several)
     .addOption(new Option('--role <role>', 'what it does for others').choices(ROLE_NAMES))
     .option('--peer-list <file>', 'signed list of peers to join by')
+    .option('--direct <when>', 'whether contacts may learn your address: always, or never')
     .option('--no-mdns', 'do not look for peers on the local network, nor be found there')
     .option('--no-holder', 'store nothing for others')
     .option('--api-host <host>', 'loopback address of the API')

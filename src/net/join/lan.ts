@@ -1,9 +1,9 @@
 /**
  * Peers on the local network, by mDNS (RFC 6762) under a name of this network, so that two of them never hear of each other.
  *
- * An answer is a stranger's word. It counts only where its packet came from one of our own networks, and speaks only for the
- * host that it came from: an address in it that is not the packet's source is not dialled. The dial goes to that address and
- * that peer id; nothing is kept of who does not prove the id.
+ * An answer is a stranger's word, and its source is one, too: who shares a wire with us can forge it. It counts only where its
+ * packet says that it came from one of our own networks, and only addresses equal to that source are dialled, on ports of no
+ * system service, once a second in all. The dial goes to that address and that peer id; nothing is kept of who does not prove it.
  *
  * Everybody on the same network learns our peer id, private addresses and port, and that Sotto runs here; never an
  * account. The name in the answers is random and new at every start. Whoever minds sets `mdns` to false.
@@ -22,7 +22,7 @@ import type { Logger } from '../../lib/log.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import type { Rng } from '../../lib/rng.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
-import { ipOf, parseAddress, peerIdOf, withoutPeer } from '../addresses.ts'
+import { addressFor, ipOf, peerIdOf } from '../addresses.ts'
 import { parsePeerId } from '../peer-id.ts'
 import { ADDRESS_DIAL_DEADLINE_MS } from '../protocols.ts'
 import { within } from '../signals.ts'
@@ -36,10 +36,11 @@ const ASK_ALONE_MS = 10_000
 /** A peer that did not answer is not dialled again for so long, whatever is said of it. */
 const TRIED_FOR_MS = 20_000
 const TRIED_MAX = 256
-/** Answers looked at from one host, and from all. */
-const ANSWERS_OF_ONE = { perSecond: 1, burst: 8 } as const
-const HOSTS_MAX = 256
+/** Of all together: a budget of each source would be as many budgets as somebody cares to forge. */
+const DIALS = { perSecond: 1, burst: 8 } as const
 const DIALS_MAX = 8
+/** Below it stand the services of routers and printers, which nobody next door shall have us knock at. */
+const PORT_MIN = 1_024
 
 export interface LanInit {
   /** Its name is part of the service's. */
@@ -48,7 +49,7 @@ export interface LanInit {
   /** What we listen on; other than private IPv4 addresses are not announced. */
   readonly listening: () => readonly Multiaddr[]
   readonly interfaces: () => readonly OwnInterface[]
-  /** Addresses (peer ids cut off) that may be dialled though they are private; ours only while a dial is under way. */
+  /** Addresses that may be dialled though they are private; ours, with the peer's id, only while a dial is under way. */
   readonly dialable: Set<string>
   readonly connections: () => number
   readonly isConnected: (peerId: string) => boolean
@@ -57,10 +58,13 @@ export interface LanInit {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
+  /** libp2p's, unless a test has another. */
+  readonly discovery?: typeof mdns
 }
 
 interface Socket {
   query(question: { readonly questions: readonly { readonly name: string; readonly type: string }[] }): void
+  on(event: 'error', listener: () => void): void
   prependListener(event: 'response', listener: (packet: unknown, from: { readonly address: string }) => void): void
 }
 interface Discovery extends PeerDiscovery {
@@ -73,7 +77,7 @@ export class Lan implements Startable {
   readonly #init: LanInit
   readonly #service: string
   readonly #tried: ExpiringMap<string, true>
-  readonly #answers: RateLimiter
+  readonly #budget: RateLimiter
   #stopped = new AbortController()
   #discovery: Discovery | undefined
   /** Where the packet came from whose answers are being looked at. */
@@ -86,7 +90,7 @@ export class Lan implements Startable {
     this.#init = init
     this.#service = `_sotto-${init.network}._udp.local`
     this.#tried = new ExpiringMap(init.clock, TRIED_FOR_MS, TRIED_MAX)
-    this.#answers = new RateLimiter(ANSWERS_OF_ONE, init.clock, HOSTS_MAX)
+    this.#budget = new RateLimiter(DIALS, init.clock, 1)
   }
 
   /** Nothing is opened where we listen on loopback or public addresses only: nobody next door could reach us. */
@@ -99,17 +103,20 @@ export class Lan implements Startable {
   async stop(): Promise<void> {
     this.#stopped.abort()
     this.#cancel?.()
-    this.#changing = this.#changing.then(async () => this.#close())
+    this.#next(async () => this.#close())
     await this.#changing
   }
 
   /** The network is another one, or back: asks at once. */
   refresh(): void {
-    this.#changing = this.#changing
-      .then(async () => this.#open())
-      .catch((error: unknown) => {
-        this.#init.log.info('no peers are looked for on the local network', { error: nameOf(error) })
-      })
+    this.#next(async () => this.#open())
+  }
+
+  /** One after another: opening and closing take a while. */
+  #next(change: () => Promise<void>): void {
+    this.#changing = this.#changing.then(change).catch((error: unknown) => {
+      this.#init.log.info('no peers are looked for on the local network', { error: nameOf(error) })
+    })
   }
 
   async #open(): Promise<void> {
@@ -119,17 +126,28 @@ export class Lan implements Startable {
       return
     }
     if (this.#announced().length === 0) return
-    const { rng, logger } = this.#init
-    const make = mdns({ serviceTag: this.#service, interval: ASK_JOINED_MS, peerName: toHex(rng.bytes(16)) })
-    // Beside the node and not in it: what libp2p discovers goes into its peer store, and there a stranger's word has no place.
-    const addressManager = { getAddresses: () => this.#announced() } as MulticastDNSComponents['addressManager']
-    const discovery = make({ addressManager, logger }) as Discovery
+    const discovery = this.#make()
     discovery.addEventListener('peer', this.#onPeer)
+    // First, so that it is closed where its start fails: the next look makes another.
     this.#discovery = discovery
-    await discovery.start()
+    try {
+      await discovery.start()
+    } catch (error) {
+      await this.#close()
+      throw error
+    }
+    discovery.mdns?.on('error', () => this.#next(async () => this.#close()))
     discovery.mdns?.prependListener('response', (_packet, from) => {
       this.#source = from.address
     })
+  }
+
+  #make(): Discovery {
+    const { rng, logger, discovery = mdns } = this.#init
+    const make = discovery({ serviceTag: this.#service, interval: ASK_JOINED_MS, peerName: toHex(rng.bytes(16)) })
+    // Beside the node and not in it: what libp2p discovers goes into its peer store, and there a stranger's word has no place.
+    const addressManager = { getAddresses: () => this.#announced() } as MulticastDNSComponents['addressManager']
+    return make({ addressManager, logger }) as Discovery
   }
 
   async #close(): Promise<void> {
@@ -161,14 +179,14 @@ export class Lan implements Startable {
     const id = event.detail.id.toString()
     const peer = heard(id, event.detail.multiaddrs.map(String), this.#source, this.#init.interfaces())
     if (peer === undefined || id === this.#init.peerId || this.#init.isConnected(id)) return
-    if (this.#tried.get(id) === true || this.#dials >= DIALS_MAX || !this.#answers.take(this.#source)) return
+    if (this.#tried.get(id) === true || this.#dials >= DIALS_MAX || !this.#budget.take('')) return
     this.#tried.set(id, true)
     void this.#dial(peer)
   }
 
   async #dial(peer: PeerRecord): Promise<void> {
     const { dialable, connect, log } = this.#init
-    const fresh = peer.addresses.map(withoutPeer).filter((address) => !dialable.has(address))
+    const fresh = peer.addresses.filter((address) => !dialable.has(address))
     for (const address of fresh) dialable.add(address)
     this.#dials++
     try {
@@ -191,14 +209,19 @@ export function heard(
   interfaces: readonly OwnInterface[],
 ): PeerRecord | undefined {
   if (parsePeerId(id) === undefined || !isNextDoor(source, interfaces)) return undefined
-  const addresses = texts.filter((text) => {
-    const address = parseAddress(text)
-    return address !== undefined && ipOf(address) === source && isPlainTcp(address)
+  const addresses = texts.flatMap((text) => {
+    const address = addressFor(text, id)
+    return address !== undefined && ipOf(address) === source && isPlainTcp(address) ? [address.toString()] : []
   })
   return addresses.length === 0 ? undefined : { id, addresses: addresses.slice(0, 4) }
 }
 
+/** TCP on a port of no system service. */
 function isPlainTcp(address: Multiaddr): boolean {
-  const names = address.getComponents().map((component) => component.name)
-  return names[1] === 'tcp' && names.slice(2).every((name) => name === 'p2p')
+  const [, transport, ...rest] = address.getComponents()
+  return (
+    transport?.name === 'tcp' &&
+    Number(transport.value) >= PORT_MIN &&
+    rest.every((component) => component.name === 'p2p')
+  )
 }

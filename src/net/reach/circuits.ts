@@ -1,54 +1,131 @@
-/** Who is carried to whom, within the budget. No I/O. */
+/**
+ * Who is carried to whom, within the budget. Ids are free and networks are not: where all is taken, whoever's network has least gets
+ * a place from the one that has most, so that no stranger keeps others out. No I/O.
+ */
+import type { Clock } from '../../lib/clock.ts'
 import type { RelayBudget } from '../../lib/roles.ts'
+import type { Line } from './carry.ts'
+
+/** Between the same two peers; a third takes the place of the one that was silent longest. */
+const BETWEEN_TWO_MAX = 2
+/** So long a circuit stays where the others have no more than one less. */
+const SETTLED_MS = 60_000
+
+/** Who wants to be carried. */
+interface Caller {
+  readonly id: string
+  /** The public network that it connects from; `undefined` where it is private. */
+  readonly network: string | undefined
+}
+
+/** A place, to be given back. */
+export interface Place {
+  /** Bytes passed. */
+  moved(): void
+  end(): void
+}
+
+interface Circuit {
+  readonly source: string
+  readonly network: string
+  readonly destination: string
+  readonly line: Line
+  readonly sinceMs: number
+  movedAtMs: number
+}
 
 export class Circuits {
   readonly #budget: Pick<RelayBudget, 'circuitsMax' | 'circuitsPerPeerMax'>
-  readonly #ofPeer = new Map<string, Set<Circuit>>()
+  readonly #clock: Clock
   readonly #all = new Set<Circuit>()
 
-  constructor(budget: Pick<RelayBudget, 'circuitsMax' | 'circuitsPerPeerMax'>) {
+  constructor(budget: Pick<RelayBudget, 'circuitsMax' | 'circuitsPerPeerMax'>, clock: Clock) {
     this.#budget = budget
+    this.#clock = clock
   }
 
   get size(): number {
     return this.#all.size
   }
 
-  /** A place for one more circuit, to be given back; `undefined` where there is none. */
-  take(source: string, destination: string, cut: () => void): { end(): void } | undefined {
-    const { circuitsMax, circuitsPerPeerMax } = this.#budget
-    if (this.#all.size >= circuitsMax) return undefined
-    if (this.#count(source) >= circuitsPerPeerMax || this.#count(destination) >= circuitsPerPeerMax) return undefined
-    const circuit: Circuit = { ends: [source, destination], cut }
+  /** A place for one more circuit; `undefined` where there is none. Another one may be cut for it. */
+  take({ id: source, network = source }: Caller, destination: string, line: Line): Place | undefined {
+    const now = this.#clock.now()
+    const circuit: Circuit = { source, network, destination, line, sinceMs: now, movedAtMs: now }
+    if (!this.#makeRoom(circuit)) return undefined
     this.#all.add(circuit)
-    for (const end of circuit.ends) this.#ofPeer.set(end, (this.#ofPeer.get(end) ?? new Set()).add(circuit))
     return {
+      moved: () => {
+        circuit.movedAtMs = this.#clock.now()
+      },
       end: () => {
-        this.#drop(circuit)
+        this.#all.delete(circuit)
       },
     }
   }
 
   /** Cuts every circuit. */
   cutAll(): void {
-    for (const circuit of this.#all) circuit.cut()
+    for (const circuit of this.#all) this.#cut(circuit)
   }
 
-  #count(peerId: string): number {
-    return this.#ofPeer.get(peerId)?.size ?? 0
-  }
-
-  #drop(circuit: Circuit): void {
-    this.#all.delete(circuit)
-    for (const end of circuit.ends) {
-      const left = this.#ofPeer.get(end)
-      left?.delete(circuit)
-      if (left?.size === 0) this.#ofPeer.delete(end)
+  /** Cuts those that hold most until all together hold no more than that. */
+  relieve(heldBytesMax: number): void {
+    const holding = [...this.#all].map((circuit) => ({ circuit, bytes: circuit.line.held() }))
+    let held = holding.reduce((sum, { bytes }) => sum + bytes, 0)
+    for (const { circuit, bytes } of holding.toSorted((a, b) => b.bytes - a.bytes)) {
+      if (held <= heldBytesMax) return
+      this.#cut(circuit)
+      held -= bytes
     }
+  }
+
+  #makeRoom(wanted: Circuit): boolean {
+    const { circuitsMax, circuitsPerPeerMax } = this.#budget
+    const [all, own] = [[...this.#all], this.#having('source', wanted.source)]
+    const same = own.filter(({ destination }) => destination === wanted.destination)
+    if (same.length >= BETWEEN_TWO_MAX) return this.#cut(longestSilent(same))
+    if (own.length >= circuitsPerPeerMax) return false
+    const there = this.#having('destination', wanted.destination)
+    const toItself = wanted.source === wanted.destination // to see whether its place is one
+    if (there.length >= circuitsPerPeerMax && !toItself) return this.#cut(this.#richest(there, wanted))
+    return all.length < circuitsMax || this.#cut(this.#richest(all, wanted))
+  }
+
+  #having(end: 'source' | 'destination', peerId: string): Circuit[] {
+    return [...this.#all].filter((circuit) => circuit[end] === peerId)
+  }
+
+  /** Whose network (within one network: who) has most more than the one who asks; of these the longest silent. */
+  #richest(circuits: readonly Circuit[], wanted: Circuit): Circuit | undefined {
+    const count = countBy(circuits)
+    const settledAtMs = this.#clock.now() - SETTLED_MS
+    const leads = circuits.map((circuit) => {
+      const by = circuit.network === wanted.network ? 'source' : 'network'
+      return { circuit, lead: count(by, circuit[by]) - count(by, wanted[by]) }
+    })
+    const open = leads.filter(({ circuit, lead }) => lead > 1 || (lead === 1 && circuit.sinceMs <= settledAtMs))
+    const most = Math.max(...open.map(({ lead }) => lead))
+    return longestSilent(open.filter(({ lead }) => lead === most).map(({ circuit }) => circuit))
+  }
+
+  /** Whether there was one to cut. Its place is free at once. */
+  #cut(circuit: Circuit | undefined): boolean {
+    if (circuit === undefined) return false
+    this.#all.delete(circuit)
+    circuit.line.cut()
+    return true
   }
 }
 
-interface Circuit {
-  readonly ends: readonly [string, string]
-  readonly cut: () => void
+function countBy(circuits: readonly Circuit[]): (by: 'source' | 'network', value: string) => number {
+  const counts = { source: new Map<string, number>(), network: new Map<string, number>() }
+  for (const circuit of circuits) {
+    for (const by of ['source', 'network'] as const) counts[by].set(circuit[by], (counts[by].get(circuit[by]) ?? 0) + 1)
+  }
+  return (by, value) => counts[by].get(value) ?? 0
+}
+
+function longestSilent(circuits: readonly Circuit[]): Circuit | undefined {
+  return circuits.toSorted((a, b) => a.movedAtMs - b.movedAtMs)[0]
 }

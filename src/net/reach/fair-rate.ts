@@ -1,18 +1,24 @@
 /** A byte rate shared fairly: who took least is served first (start-time fair queueing, Goyal, Vin and Cheng 1996). */
+import { dropOldest } from '../../lib/bounded.ts'
 import type { Clock } from '../../lib/clock.ts'
 
 interface Waiter {
-  readonly key: string
+  /** When its turn is, in bytes served to each. */
+  readonly start: number
   readonly bytes: number
   readonly resolve: () => void
 }
+
+/** Of so many keys it is known what they took; a forgotten one starts with the others. */
+const KEYS_MAX = 4_096
 
 export class FairRate {
   readonly #bytesPerSecond: number
   readonly #burst: number
   readonly #clock: Clock
-  /** What each key that waits or took lately stands at. */
-  readonly #served = new Map<string, number>()
+  /** Where each key that took lately stands; the one that took longest ago first. */
+  readonly #finish = new Map<string, number>()
+  /** By their start. */
   readonly #waiting: Waiter[] = []
   #virtual = 0
   #tokens: number
@@ -27,38 +33,53 @@ export class FairRate {
     this.#atMs = clock.now()
   }
 
+  /** Keys that it is known of what they took. */
+  get keys(): number {
+    return this.#finish.size
+  }
+
   /** Resolves when so many bytes may pass. One at a time per direction of a circuit: so the number of those bounds who waits. */
   async take(key: string, bytes: number): Promise<void> {
+    this.#refill()
+    if (this.#waiting.length === 0 && this.#tokens >= 0) this.#forget()
+    const start = Math.max(this.#finish.get(key) ?? 0, this.#virtual)
+    this.#finish.delete(key)
+    this.#finish.set(key, start + bytes)
+    dropOldest(this.#finish, KEYS_MAX)
     return new Promise((resolve) => {
-      this.#waiting.push({ key, bytes, resolve })
-      this.#served.set(key, Math.max(this.#served.get(key) ?? 0, this.#virtual))
+      this.#insert({ start, bytes, resolve })
       this.#serve()
     })
   }
 
+  /** Nobody who waits is held up any longer: what they wait for is over. */
+  release(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+    for (const { resolve } of this.#waiting.splice(0)) resolve()
+  }
+
+  /** Behind all whose turn is not later. */
+  #insert(waiter: Waiter): void {
+    let [low, high] = [0, this.#waiting.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#waiting[middle]?.start ?? 0) <= waiter.start) low = middle + 1
+      else high = middle
+    }
+    this.#waiting.splice(low, 0, waiter)
+  }
+
   #serve(): void {
     this.#refill()
-    while (this.#tokens > 0 && this.#waiting.length > 0) {
-      const at = this.#first()
-      const [next] = this.#waiting.splice(at, 1)
-      if (next === undefined) break
-      const stood = this.#served.get(next.key) ?? this.#virtual
-      this.#virtual = stood
-      this.#served.set(next.key, stood + next.bytes)
+    while (this.#tokens > 0) {
+      const next = this.#waiting.shift()
+      if (next === undefined) return
+      this.#virtual = next.start
       this.#tokens -= next.bytes // may be owed: what came in one piece passes in one piece
       next.resolve()
     }
     if (this.#waiting.length > 0) this.#wake()
-    else if (this.#tokens >= 0) this.#forget()
-  }
-
-  #first(): number {
-    let best = 0
-    for (const [at, { key }] of this.#waiting.entries()) {
-      const [stands, bestStands] = [this.#served.get(key) ?? 0, this.#served.get(this.#waiting[best]?.key ?? '') ?? 0]
-      if (stands < bestStands) best = at
-    }
-    return best
   }
 
   #refill(): void {
@@ -79,7 +100,7 @@ export class FairRate {
 
   /** Nobody is behind: who took how much no longer matters. */
   #forget(): void {
-    for (const [key, stands] of this.#served) if (stands <= this.#virtual) this.#served.delete(key)
-    if (this.#served.size === 0) this.#virtual = 0
+    this.#finish.clear()
+    this.#virtual = 0
   }
 }

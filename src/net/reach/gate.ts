@@ -20,7 +20,7 @@ export class Gate {
   readonly #protocols: (protocol: string) => boolean
   readonly #guard: Guard
   readonly #handlers = new Map<string, Handler>()
-  readonly #topologies = new Map<string, Topology[]>()
+  readonly #topologies = new Map<string, Topology>()
   #registrar: RegistrarPart | undefined
   #open = false
   #changing: Promise<void> = Promise.resolve()
@@ -45,8 +45,10 @@ export class Gate {
         await registrar.unhandle(protocols)
       },
       register: async (protocol, topology) => {
-        this.#topologies.set(protocol, [...(this.#topologies.get(protocol) ?? []), topology])
-        return registrar.register(protocol, topology)
+        if (!this.#protocols(protocol)) return registrar.register(protocol, topology)
+        // libp2p would tell it of every peer, those behind relays too; whom it meets is our choice
+        this.#topologies.set(protocol, topology)
+        return protocol
       },
     }
     return new Proxy(registrar, {
@@ -61,10 +63,10 @@ export class Gate {
   }
 
   /** Tells the service of a peer as if it had just come: it asks it what it has to ask. */
-  meet(protocols: readonly string[], peerId: PeerId, connection: Connection): boolean {
-    const topologies = protocols.flatMap((protocol) => this.#topologies.get(protocol) ?? [])
-    for (const topology of topologies) void topology.onConnect?.(peerId, connection)
-    return topologies.length > 0
+  meet(protocol: string, peerId: PeerId, connection: Connection): boolean {
+    const topology = this.#topologies.get(protocol)
+    void topology?.onConnect?.(peerId, connection)
+    return topology !== undefined
   }
 
   async #handle(
@@ -83,11 +85,20 @@ export class Gate {
   }
 
   async #set(open: boolean): Promise<void> {
-    if (open === this.#open || this.#registrar === undefined) return
-    this.#open = open
-    for (const [protocol, { handler, options }] of this.#handlers) {
-      if (open) await this.#registrar.handle(protocol, handler, options)
-      else await this.#registrar.unhandle(protocol)
+    const registrar = this.#registrar
+    if (open === this.#open || registrar === undefined) return
+    const protocols = [...this.#handlers.keys()]
+    if (!open) {
+      this.#open = false // nobody is answered from here on, even if somebody is not told
+      await registrar.unhandle(protocols)
+      return
     }
+    try {
+      for (const [protocol, { handler, options }] of this.#handlers) await registrar.handle(protocol, handler, options)
+    } catch (error) {
+      await registrar.unhandle(protocols).catch(() => {}) // all or none: the next try finds it as this one did
+      throw error
+    }
+    this.#open = true
   }
 }

@@ -20,6 +20,11 @@ export function hopStatus(
   return Uint8Array.from([...STATUS_TYPE, LIMIT_TAG, inner.length, ...inner, STATUS_TAG, ...varint(status)])
 }
 
+/** A message as it stands on a stream, after its length. */
+export function delimited(message: Uint8Array): Uint8Array {
+  return Uint8Array.from([...varint(message.length), ...message])
+}
+
 /** LEB128, as protocol buffers write it; for whole numbers below 2^31. */
 function varint(value: number): number[] {
   const bytes: number[] = []

@@ -1,46 +1,35 @@
-/** Strangers who dialled us and got in: proof that an address of ours works where nobody is there to ask. */
+/** Who dialled us and got in: the only thing that proves that an address of ours works. */
 import type { Connection } from '@libp2p/interface'
-import type { Clock } from '../../lib/clock.ts'
 import { sourceNetwork } from '../../protocol/replicas.ts'
 import { ipOf } from '../addresses.ts'
 
-/** How long it proves anything. */
-const FRESH_MS = 30 * 60_000
-const NETWORKS_MAX = 64
+export interface Arrival {
+  /** Where it came from ({@link wideNetwork}); `undefined` where that is private. */
+  readonly network: string | undefined
+  /** Our end of it. A hole punched in a NAT ends at the port that we dial from, on which nobody listens. */
+  readonly ip: string
+  readonly port: number
+}
 
-export type Family = 'ip4' | 'ip6'
+/** What our TCP transport leaves in every connection, unseen by libp2p's types. */
+interface OverTcp {
+  readonly maConn?: { readonly socket?: { readonly localAddress?: string; readonly localPort?: number } }
+}
 
-export class Inbound {
-  readonly #clock: Clock
-  readonly #seen = new Map<string, { readonly family: Family; readonly atMs: number }>()
+/** `undefined` for what we dialled, what did not come over TCP itself, and what was closed before its ends could be read. */
+export function arrivalOf(connection: Connection): Arrival | undefined {
+  const from = ipOf(connection.remoteAddr)
+  const { localAddress, localPort } = (connection as unknown as OverTcp).maConn?.socket ?? {}
+  const [, transport] = connection.remoteAddr.getComponents()
+  if (connection.direction !== 'inbound' || from === undefined || transport?.name !== 'tcp') return undefined
+  if (localAddress === undefined || localPort === undefined) return undefined
+  return { network: wideNetwork(from), ip: localAddress.replace(/^::ffff:(?=\d+\.)/i, ''), port: localPort }
+}
 
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  /**
-   * A new connection, not over a relay. `met` says that we were connected with the peer before: then both may have dialled at once
-   * (a hole punched in a NAT), and it says nothing.
-   */
-  note({ direction, remoteAddr }: Pick<Connection, 'direction' | 'remoteAddr'>, met: boolean): void {
-    const ip = ipOf(remoteAddr)
-    const network = ip === undefined ? undefined : sourceNetwork(ip)
-    if (direction !== 'inbound' || met || ip === undefined || network === undefined) return
-    // neighbours in one network see each other past the firewall that keeps everybody else out
-    const wide = network.split(/[.:]/).slice(0, 2).join('.')
-    this.#seen.delete(wide)
-    this.#seen.set(wide, { family: ip.includes(':') ? 'ip6' : 'ip4', atMs: this.#clock.now() })
-    const [oldest] = this.#seen.keys()
-    if (this.#seen.size > NETWORKS_MAX && oldest !== undefined) this.#seen.delete(oldest)
-  }
-
-  /** Networks (/16, /32) from which somebody got in lately. */
-  networks(family: Family): number {
-    const since = this.#clock.now() - FRESH_MS
-    return [...this.#seen.values()].filter((seen) => seen.family === family && seen.atMs > since).length
-  }
-
-  forget(): void {
-    this.#seen.clear()
-  }
+/**
+ * The /16 (IPv6: /32) of a public address, `undefined` for any other: neighbours in it may see each other past the firewall
+ * that keeps everybody else out, and one owner may have many of its smaller networks.
+ */
+export function wideNetwork(ip: string): string | undefined {
+  return sourceNetwork(ip)?.split('.').slice(0, 2).join('.')
 }

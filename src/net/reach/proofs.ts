@@ -7,8 +7,8 @@ import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { randomBelow } from '../../lib/rng.ts'
 import type { Rng } from '../../lib/rng.ts'
 import { ipOf, isRelayed } from '../addresses.ts'
-import { AutoNat } from './autonat.ts'
-import { Inbound } from './inbound.ts'
+import { ADDRESSES_ASKED_MAX, AutoNat } from './autonat.ts'
+import { arrivalOf, wideNetwork } from './inbound.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import type { Evidence } from './reachability.ts'
 
@@ -20,8 +20,6 @@ const SPEAKERS_MAX = 512
 const SPEAKER_FOR_MS = 24 * 3_600_000
 /** Proofs are ended by us and not by libp2p. */
 const FOR_EVER_MS = 10 * 365 * 24 * 3_600_000
-/** Networks from which strangers have to have got in; the user's own word counts as one. */
-const STRANGERS_MIN = { announced: 1, interface: 2, guessed: Number.POSITIVE_INFINITY } as const
 
 export interface ProofsInit {
   readonly announced: readonly string[]
@@ -30,7 +28,11 @@ export interface ProofsInit {
 }
 
 interface Round {
-  readonly asked: Set<string>
+  readonly addresses: readonly string[]
+  /** Peer → its network. */
+  readonly asked: Map<string, string | undefined>
+  /** Networks of those who answered. */
+  readonly answered: Set<string>
   firstAtMs: number | undefined
 }
 
@@ -38,7 +40,6 @@ export class Proofs {
   readonly autoNat: AutoNat
   readonly #init: ProofsInit
   readonly #addresses: OwnAddresses
-  readonly #inbound: Inbound
   /** Connected peers and what they speak. */
   readonly #speakers: ExpiringMap<string, readonly string[]>
   readonly #announcedHere = new Set<string>()
@@ -52,12 +53,11 @@ export class Proofs {
       listed: () => this.#listed(),
       ports: () => this.#ports(),
     })
-    this.#inbound = new Inbound(init.clock)
     this.#speakers = new ExpiringMap(init.clock, SPEAKER_FOR_MS, SPEAKERS_MAX)
-    this.autoNat = new AutoNat(this.#addresses, init.clock, () => this.#onProof())
+    this.autoNat = new AutoNat(init.clock)
   }
 
-  /** Called when an address was proved. */
+  /** Called when somebody got in who may prove an address. */
   onProof(listener: () => void): void {
     this.#onProof = listener
   }
@@ -94,64 +94,85 @@ export class Proofs {
     }
   }
 
-  /** A connection was opened; `met` where another to the same peer stood. */
-  opened(connection: Connection, met: boolean): void {
-    if (!isRelayed(connection)) this.#inbound.note(connection, met)
+  /** A connection was opened. */
+  opened(connection: Connection): void {
+    const arrival = arrivalOf(connection)
+    if (arrival === undefined) return
+    const { addresses = [], asked } = this.#open() ?? {}
+    const wasAsked = asked?.has(connection.remotePeer.toString()) === true
+    if (this.#addresses.arrived(arrival, wasAsked ? addresses : [])) this.#onProof()
   }
 
   /** We are somewhere else. */
   forget(): void {
     this.#round = undefined
-    this.#inbound.forget()
     this.#addresses.forget()
   }
 
   /** Looks at the addresses, and asks those connected about what is due. */
   look(connections: readonly Connection[]): void {
-    if (this.#addresses.refresh()) this.#round = undefined
-    this.#countStrangers()
-    if (this.#addresses.due().length === 0) this.#round = undefined
+    this.#addresses.refresh()
+    this.#addresses.settle()
+    if (this.#addresses.due().length === 0 || this.autoNat.full) this.#round = undefined // nobody more would get in
+    else if (this.#round !== undefined && this.#open() === undefined) this.#end(this.#round)
     else this.#ask(connections)
     this.#announce()
   }
 
+  /** The round under way, as long as who was asked may still dial. */
+  #open(): Round | undefined {
+    const { firstAtMs = this.#init.clock.now() } = this.#round ?? {}
+    return this.#init.clock.now() - firstAtMs < ROUND_MS ? this.#round : undefined
+  }
+
+  /** Where nobody answered nothing was learnt: all may be too busy, or lie. */
+  #end({ addresses, answered }: Round): void {
+    this.#round = undefined
+    if (answered.size === 0) return
+    const due = this.#addresses.due().filter(({ address }) => addresses.includes(address))
+    for (const { address } of due) this.#addresses.failed(address, answered.size)
+  }
+
   #ask(connections: readonly Connection[]): void {
-    const now = this.#init.clock.now()
-    this.#round ??= { asked: new Set(), firstAtMs: undefined }
-    const { asked, firstAtMs } = this.#round
-    if (firstAtMs !== undefined && now - firstAtMs >= ROUND_MS) {
-      for (const candidate of this.#addresses.due()) this.#addresses.failed(candidate)
-      this.#round = undefined
-      return
-    }
-    const able = connections.filter((connection) => !isRelayed(connection) && !asked.has(String(connection.remotePeer)))
-    let left = Math.min(ASKED_AT_ONCE, ASKED_PER_ROUND_MAX - asked.size)
+    const round = this.#round?.firstAtMs === undefined ? this.#newRound() : this.#round
+    this.#round = round
+    this.autoNat.about(round.addresses)
+    const able = connections.filter(
+      (connection) => !isRelayed(connection) && !round.asked.has(connection.remotePeer.toString()),
+    )
+    let left = Math.min(ASKED_AT_ONCE, ASKED_PER_ROUND_MAX - round.asked.size)
     while (left > 0 && able.length > 0) {
-      const [connection] = able.splice(randomBelow(this.#init.rng, able.length), 1)
-      if (connection !== undefined && this.#askOne(connection)) left--
+      const others = able.filter((connection) => ![...round.asked.values()].includes(networkOf(connection)))
+      const from = others.length > 0 ? others : able // one owner has many ids, but few networks
+      const connection = from[randomBelow(this.#init.rng, from.length)]
+      if (connection === undefined) return
+      able.splice(able.indexOf(connection), 1)
+      if (this.#askOne(round, connection)) left--
     }
   }
 
-  #askOne(connection: Connection): boolean {
+  #askOne(round: Round, connection: Connection): boolean {
     const id = connection.remotePeer.toString()
-    const protocols = this.#speakers.get(id) ?? []
-    if (this.#round === undefined || !this.autoNat.ask(protocols, connection.remotePeer, connection)) return false
-    this.#round.asked.add(id)
-    this.#round.firstAtMs ??= this.#init.clock.now()
+    const network = networkOf(connection)
+    const onAnswer = (): void => void round.answered.add(network ?? '')
+    if (!this.autoNat.ask(this.#speakers.get(id) ?? [], connection, onAnswer)) return false
+    round.asked.set(id, network)
+    round.firstAtMs ??= this.#init.clock.now()
     return true
   }
 
-  #countStrangers(): void {
-    for (const { address, source } of this.#addresses.due()) {
-      const family = address.startsWith('/ip6/') ? 'ip6' : 'ip4'
-      if (this.#inbound.networks(family) >= STRANGERS_MIN[source]) this.#addresses.confirm(multiaddr(address))
+  /** About as many addresses as one question may name, at random: all get their turn. */
+  #newRound(): Round {
+    const due = this.#addresses.due().map(({ address }) => address)
+    const addresses: string[] = []
+    while (addresses.length < ADDRESSES_ASKED_MAX && due.length > 0) {
+      addresses.push(...due.splice(randomBelow(this.#init.rng, due.length), 1))
     }
+    return { addresses, asked: new Map(), answered: new Set(), firstAtMs: undefined }
   }
 
-  /** libp2p tells others the addresses that it takes for proved. */
+  /** Tells libp2p. What the user announced, it announces unasked. */
   #announce(): void {
-    const manager = this.autoNat.manager
-    if (manager === undefined) return
     for (const { address, source, verified } of this.#addresses.all()) {
       if (source === 'announced' || verified === this.#announcedHere.has(address)) continue
       if (verified) this.#tell(address, source === 'guessed')
@@ -162,7 +183,7 @@ export class Proofs {
   }
 
   #tell(address: string, mapped: boolean): void {
-    const manager = this.autoNat.manager
+    const manager = this.autoNat.components?.addressManager
     const { ip, port } = endpointOf(address)
     const inner = this.#transports().find((other) => endpointOf(other.toString()).port === port)
     if (mapped && inner !== undefined) {
@@ -173,7 +194,7 @@ export class Proofs {
   }
 
   #withdraw(address: string): void {
-    const manager = this.autoNat.manager
+    const manager = this.autoNat.components?.addressManager
     const { ip, port } = endpointOf(address)
     manager?.removeObservedAddr(multiaddr(address))
     for (const inner of this.#transports()) {
@@ -183,14 +204,13 @@ export class Proofs {
   }
 
   #listed(): readonly Multiaddr[] {
-    const all = this.autoNat.manager?.getAddressesWithMetadata() ?? []
-    return all.filter(({ type }) => type === 'transport' || type === 'ip-mapping').map((listed) => listed.multiaddr)
+    const all = this.autoNat.components?.addressManager.getAddressesWithMetadata() ?? []
+    return all.filter(({ type }) => type === 'transport').map((listed) => listed.multiaddr)
   }
 
-  /** What we listen on, but for this machine itself. */
+  /** What we listen on, whatever is announced, but for this machine itself. */
   #transports(): readonly Multiaddr[] {
-    const all = this.autoNat.manager?.getAddressesWithMetadata() ?? []
-    const own = all.filter(({ type }) => type === 'transport').map((listed) => listed.multiaddr)
+    const own = this.autoNat.components?.transportManager.getAddrs() ?? []
     return own.filter(
       (address) => ipOf(address) !== undefined && !/^\/ip4\/127\.|^\/ip6\/::1\//.test(address.toString()),
     )
@@ -199,6 +219,11 @@ export class Proofs {
   #ports(): readonly number[] {
     return [...new Set(this.#transports().map((address) => endpointOf(address.toString()).port))].slice(0, 2)
   }
+}
+
+function networkOf({ remoteAddr }: Connection): string | undefined {
+  const ip = ipOf(remoteAddr)
+  return ip === undefined ? undefined : wideNetwork(ip)
 }
 
 function endpointOf(address: string): { ip: string; port: number } {

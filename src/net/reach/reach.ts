@@ -11,13 +11,13 @@ import type { NetworkProfile } from '../../lib/network-profile.ts'
 import type { Rng } from '../../lib/rng.ts'
 import { sourceNetwork } from '../../protocol/replicas.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
-import { addressFor, identifiedAddresses, ipOf, isRelayed } from '../addresses.ts'
-import type { Dialer } from '../dialer.ts'
-import { protectPeers } from '../libp2p-node.ts'
+import { addressFor, ipOf, isRelayed, keepAddresses } from '../addresses.ts'
+import { listeningOn, protectPeers } from '../libp2p-node.ts'
 import type { Node } from '../libp2p-node.ts'
 import { DIAL_DEADLINE_MS } from '../protocols.ts'
 import type { Role } from '../../lib/roles.ts'
-import { orAborted, within } from '../signals.ts'
+import { parsePeerId } from '../peer-id.ts'
+import { within } from '../signals.ts'
 import type { ObservedAddresses } from '../upgrade/observed.ts'
 import type { ReachParts } from './parts.ts'
 import { judge } from './reachability.ts'
@@ -28,17 +28,20 @@ import { RelayKeeper } from './relay-keeper.ts'
 /** How often the verdict is looked at anew: while it is open, and when it is not. */
 const OPEN_LOOK_MS = 2_000
 const LOOK_MS = 20_000
+/** Connected for so long without a verdict, we look for relays: a router that drops in silence is known only after a whole round. */
+const DOUBT_MS = 4_000
 /** After something happened, before looking: things come in bursts. */
 const SETTLE_MS = 200
 const PROTECT_EVERY_MS = 60_000
 const ASKED_AGAIN_MAX = 8
 const IDENTIFY_DEADLINE_MS = 3_000
+/** For a dial and a handshake over a relay. */
+const TRIAL_DEADLINE_MS = 6_000
 
 export type ReachListener = (status: ReachStatus) => void
 
 export interface ReachInit {
   readonly node: Node
-  readonly dialer: Dialer
   readonly parts: ReachParts
   readonly role: Role
   readonly profile: NetworkProfile
@@ -58,11 +61,12 @@ export class Reach implements Startable {
   #reachability: Reachability = 'unknown'
   /** Since when a public peer that we dialled has been connected. */
   #connectedAtMs: number | undefined
-  #protectedAtMs = 0
+  #protected = { ids: '', atMs: 0 }
   #told = ''
-  #cancel: (() => void) | undefined
+  #next: { readonly atMs: number; readonly cancel: () => void } | undefined
   #running = false
   #applying: Promise<void> = Promise.resolve()
+  #waitsToApply = false
 
   constructor(init: ReachInit) {
     this.#init = init
@@ -74,7 +78,11 @@ export class Reach implements Startable {
       diversity: profile.diversity,
       discover: async (signal) => this.#discover(signal),
       reserve: async (relay, signal) => this.#reserve(relay, signal),
+      carries: async (address, signal) => this.#carries(address, signal),
       expiresAt: (peerId) => parts.client.expiresAt(peerId),
+      release: (peerId) => {
+        parts.client.release(peerId)
+      },
       onChange: () => {
         this.#tell()
         this.#lookSoon()
@@ -90,17 +98,22 @@ export class Reach implements Startable {
 
   start(): void {
     this.#running = true
-    this.#init.node.addEventListener('connection:open', this.#onOpen)
+    const { node, parts } = this.#init
+    node.addEventListener('connection:open', this.#onOpen)
+    parts.stun?.start(listeningOn(node).map(String))
     this.#look()
   }
 
   async stop(): Promise<void> {
+    const { node, parts } = this.#init
     this.#running = false
-    this.#cancel?.()
-    this.#init.node.removeEventListener('connection:open', this.#onOpen)
-    this.#init.parts.server?.stop()
+    this.#next?.cancel()
+    node.removeEventListener('connection:open', this.#onOpen)
+    await this.#applying // its step at hand: it may be the one that serves or listens
+    parts.server?.stop()
+    parts.stun?.stop()
     await this.#keeper.stop()
-    await this.#applying
+    await parts.client.listen(false)
   }
 
   status(): ReachStatus {
@@ -135,9 +148,8 @@ export class Reach implements Startable {
 
   /** What a peer says of itself and of us; also when it says it anew. */
   identified(result: IdentifyResult): void {
-    const { peerId, protocols, connection } = result
     this.#init.parts.proofs.identified(result)
-    if (!isRelayed(connection)) this.#noteRelay(peerId.toString(), protocols, result)
+    if (!isRelayed(result.connection)) this.#noteRelay(result)
     if (this.#reachability === 'unknown') this.#lookSoon()
   }
 
@@ -158,17 +170,23 @@ export class Reach implements Startable {
     this.#lookSoon()
   }
 
-  #noteRelay(id: string, protocols: readonly string[], result: IdentifyResult): void {
-    const addresses = identifiedAddresses(result, this.#init.profile).filter((text) => !text.includes('/p2p-circuit'))
-    if (protocols.includes(HOP_PROTOCOL)) this.#keeper.met({ id, addresses })
-    // libp2p would go on taking the place for ours as long as the connection stands
-    else if (this.#keeper.unmet(id)) void this.#init.dialer.hangUp(id).catch(() => {})
+  /** Where we reached it; where it came to us, what it says of the place that it came from. */
+  #noteRelay({ peerId, protocols, connection, signedPeerRecord, listenAddrs }: IdentifyResult): void {
+    const id = peerId.toString()
+    if (!protocols.includes(HOP_PROTOCOL)) {
+      this.#keeper.unmet(id)
+      return
+    }
+    const { direction, remoteAddr } = connection
+    const from = ipOf(remoteAddr)
+    const said = (signedPeerRecord?.addresses ?? listenAddrs).filter((address) => ipOf(address) === from)
+    const known = (direction === 'outbound' ? [remoteAddr] : said).map(String)
+    this.#keeper.met({ id, addresses: keepAddresses(known, id, this.#init.profile) })
   }
 
   readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => {
     try {
-      const others = this.#init.node.getConnections(detail.remotePeer).filter(({ id }) => id !== detail.id)
-      this.#init.parts.proofs.opened(detail, others.some(isRelayed))
+      this.#init.parts.proofs.opened(detail)
       if (detail.direction === 'outbound' && !isRelayed(detail)) this.#keeper.arrived()
     } catch (error) {
       this.#init.log.debug('a connection was not looked at', { error: nameOf(error) })
@@ -179,12 +197,17 @@ export class Reach implements Startable {
     this.#schedule(SETTLE_MS)
   }
 
+  /** What is due sooner stays: whoever makes things happen all the time would put it off for ever. */
   #schedule(delayMs: number): void {
-    if (!this.#running) return
-    this.#cancel?.()
-    this.#cancel = this.#init.clock.after(delayMs, () => {
+    const { clock } = this.#init
+    const atMs = clock.now() + delayMs
+    if (!this.#running || (this.#next !== undefined && this.#next.atMs <= atMs)) return
+    this.#next?.cancel()
+    const cancel = clock.after(delayMs, () => {
+      this.#next = undefined
       this.#look()
     })
+    this.#next = { atMs, cancel }
   }
 
   #look(): void {
@@ -222,27 +245,43 @@ export class Reach implements Startable {
     const before = this.#reachability
     this.#reachability = verdict
     if (verdict !== before) this.#init.log.info('reachability changed', { from: before, to: verdict })
+    if (this.#waitsToApply) return
+    this.#waitsToApply = true
     this.#applying = this.#applying
-      .then(async () => this.#apply(verdict))
+      .then(async () => {
+        this.#waitsToApply = false
+        await this.#apply()
+      })
       .catch((error: unknown) => {
         this.#init.log.warn('a role could not be changed', { error: nameOf(error) })
       })
   }
 
-  /** What follows from it. Each part knows whether it is on already. */
-  async #apply(verdict: Reachability): Promise<void> {
+  /** What follows from the verdict. Each part knows whether it is on already; a stop may come between any two. */
+  async #apply(): Promise<void> {
     const { node, parts, role, profile } = this.#init
-    if (!this.#running) return
+    const verdict = this.#reachability
     const isPublicNow = verdict === 'public'
+    const hidden = verdict === 'behind-nat' || (verdict === 'unknown' && this.#isInDoubt())
     // Who has a public address but no proof yet answers, too: else nobody would be the first.
     const answers = role.routes && (isPublicNow || (verdict === 'unknown' && parts.proofs.hopeful))
-    await parts.proofs.autoNat.serve(answers && !profile.privateAddresses)
-    await this.#relay(isPublicNow)
-    await node.services.dht.setMode(isPublicNow && role.routes ? 'server' : 'client')
-    const hidden = verdict === 'behind-nat'
-    await parts.client.listen(hidden)
-    if (hidden) this.#keeper.start()
-    else await this.#keeper.stop()
+    const steps = [
+      async () => parts.proofs.autoNat.serve(answers && !profile.privateAddresses),
+      async () => this.#relay(isPublicNow),
+      async () => node.services.dht.setMode(isPublicNow && role.routes ? 'server' : 'client'),
+      async () => (hidden ? undefined : this.#keeper.stop()), // before the listening: a place asked for meanwhile would outlive it
+      async () => parts.client.listen(hidden),
+      async () => {
+        if (hidden) this.#keeper.start()
+      },
+    ]
+    for (const step of steps) if (this.#running) await step()
+  }
+
+  #isInDoubt(): boolean {
+    const { clock, profile } = this.#init
+    const since = this.#connectedAtMs
+    return !profile.privateAddresses && since !== undefined && clock.now() - since >= DOUBT_MS
   }
 
   async #relay(on: boolean): Promise<void> {
@@ -266,25 +305,43 @@ export class Reach implements Startable {
   }
 
   async #reserve(relay: PeerRecord, signal: AbortSignal): Promise<{ address: string; expiresAt: number }> {
-    const { dialer, parts } = this.#init
-    const connection = await dialer.connect(relay, within(DIAL_DEADLINE_MS, signal))
-    if (isRelayed(connection)) throw new NetworkError('the relay is behind a relay itself')
-    const dialled = connection.direction === 'outbound' ? connection.remoteAddr.toString() : (relay.addresses[0] ?? '')
-    const address = addressFor(dialled, relay.id)?.toString()
+    const { client } = this.#init.parts
+    const { remoteAddr } = await this.#dialled(relay, within(DIAL_DEADLINE_MS, signal))
+    const address = addressFor(remoteAddr.toString(), relay.id)?.toString()
     if (address === undefined) throw new NetworkError('the relay has no address that others could dial')
-    return { address, expiresAt: await orAborted(parts.client.reserve(relay.id), signal) }
+    const expiresAt = await client.reserve(relay.id, signal)
+    if (await this.#carries(address, signal)) return { address, expiresAt }
+    client.release(relay.id)
+    throw new NetworkError('the relay does not carry to us')
+  }
+
+  /** A connection that we dialled: others are told to dial the relay there, and its own word may lead them to anybody. */
+  async #dialled({ id, addresses }: PeerRecord, signal: AbortSignal): Promise<Connection> {
+    const { node } = this.#init
+    const isOurs = (each: Connection): boolean =>
+      each.direction === 'outbound' && each.status === 'open' && !isRelayed(each)
+    const open = node.getConnections(parsePeerId(id)).find(isOurs)
+    const targets = addresses.map((text) => addressFor(text, id)).filter((address) => address !== undefined)
+    return open ?? node.dial(targets, { signal, force: true })
+  }
+
+  /** Whoever is connected over the relay shows that it carries. */
+  async #carries(address: string, signal: AbortSignal): Promise<boolean> {
+    const { node, parts } = this.#init
+    const over = `${address}/p2p-circuit`
+    const inUse = ({ direction, remoteAddr }: Connection): boolean =>
+      direction === 'inbound' && remoteAddr.toString().startsWith(over)
+    return node.getConnections().some(inUse) || parts.client.carries(address, within(TRIAL_DEADLINE_MS, signal))
   }
 
   /** Connections to relays are the last to be given up where there are too many. */
   #protect(): void {
     const now = this.#init.clock.now()
-    const places = this.#keeper.places()
-    if (places.length === 0 || now - this.#protectedAtMs < PROTECT_EVERY_MS) return
-    this.#protectedAtMs = now
-    void protectPeers(
-      this.#init.node,
-      places.map(({ record }) => record.id),
-    ).catch(() => {})
+    const relays = this.#keeper.places().map(({ record }) => record.id)
+    const ids = relays.join(' ')
+    if (relays.length === 0 || (ids === this.#protected.ids && now - this.#protected.atMs < PROTECT_EVERY_MS)) return
+    this.#protected = { ids, atMs: now }
+    void protectPeers(this.#init.node, relays).catch(() => {})
   }
 
   #tell(): void {

@@ -1,40 +1,48 @@
 /**
  * Keeps places at relays while nobody can dial us: at two of different networks, chosen at random among those that the network
  * shows us. Nearness is no reason: whoever chose the relay nearest to somebody would tell it who that is. A place is lost with the
- * connection, and another is looked for at once.
+ * connection, and another is looked for at once; one that stands is tried from time to time, and not kept for ever.
  */
 import { backoffMs, jitterMs } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { sleep } from '../../lib/clock.ts'
 import { nameOf } from '../../lib/errors.ts'
-import { ExpiringMap } from '../../lib/expiring-map.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
-import { randomBelow } from '../../lib/rng.ts'
 import type { Rng } from '../../lib/rng.ts'
-import { diverse } from '../../protocol/replicas.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
+import { KnownRelays } from './known-relays.ts'
 
 /** Places that are kept: one may be lost without anybody losing us. */
 export const RELAYS_KEPT = 2
 /** Fewer than that are known: the network is walked first, so that the choice is one. */
 const CHOICE_MIN = 6
-const KNOWN_MAX = 256
-const KNOWN_FOR_MS = 24 * 3_600_000
 const TRIES_PER_ROUND = 4
 const ROUND_MS = 60_000
 const SHORT = { firstMs: 2_000, maxMs: 30_000, factor: 1.5 }
-const REFUSED = { firstMs: 5_000, maxMs: 10 * 60_000, factor: 2 }
 const DISCOVER_EVERY_MS = 30_000
 /** While nobody carries to us. */
 const DISCOVER_URGENTLY_EVERY_MS = 5_000
+/** A place that stood for so long was a good one: its end is not held against the relay. */
+const STEADY_MS = 10 * 60_000
+const TRIAL_EVERY_MS = 30 * 60_000
+/** Trials in vain, a round apart, after which a place is given up. */
+const TRIALS_MAX = 2
+/** A relay that takes us in and lets nobody through, without our noticing, does so for 12 to 24 hours. */
+const TERM_MS = 18 * 3_600_000
+/** Between two changes that nobody forced: contacts are to hear of the first before the second. */
+const CHANGE_EVERY_MS = 3_600_000
 
 /** A relay that has a place for us. */
 interface Place {
   readonly record: PeerRecord
   /** Where it is dialled: a multiaddr that ends with its id. */
   readonly address: string
+  readonly sinceMs: number
+  readonly untilMs: number
   expiresAt: number
+  trialAtMs: number
+  failures: number
 }
 
 export interface RelayKeeperInit {
@@ -45,21 +53,24 @@ export interface RelayKeeperInit {
   readonly diversity: boolean
   /** Walks through the network, so that more peers show themselves. */
   readonly discover: (signal: AbortSignal) => Promise<unknown>
-  /** A place at the relay: where we dialled it, and until when. Throws where it has none. */
+  /** A place at the relay: where we dialled it, and until when. Throws where it has none, or does not carry to us. */
   readonly reserve: (relay: PeerRecord, signal: AbortSignal) => Promise<{ address: string; expiresAt: number }>
+  /** Whether the relay, dialled there, carries to us. */
+  readonly carries: (address: string, signal: AbortSignal) => Promise<boolean>
   /** Until when, now; `undefined` where the place is lost. */
   readonly expiresAt: (peerId: string) => number | undefined
+  /** The place is not ours any more; what runs over it may go on. */
+  readonly release: (peerId: string) => void
   /** Places came or went. */
   readonly onChange: () => void
 }
 
 export class RelayKeeper implements Startable {
   readonly #init: RelayKeeperInit
-  readonly #known: ExpiringMap<string, PeerRecord>
-  readonly #knownIds = new Set<string>()
+  readonly #known: KnownRelays
   readonly #places = new Map<string, Place>()
-  readonly #refusals = new Map<string, { times: number; untilMs: number }>()
   #discoveredAtMs = 0
+  #changedAtMs = 0
   #shortRounds = 0
   #stopped: AbortController | undefined
   #pause = new AbortController()
@@ -67,7 +78,7 @@ export class RelayKeeper implements Startable {
 
   constructor(init: RelayKeeperInit) {
     this.#init = init
-    this.#known = new ExpiringMap(init.clock, KNOWN_FOR_MS, KNOWN_MAX)
+    this.#known = new KnownRelays(init)
   }
 
   get running(): boolean {
@@ -85,10 +96,10 @@ export class RelayKeeper implements Startable {
     this.#stopped?.abort()
     this.#stopped = undefined
     await this.#done
-    if (this.#places.size > 0) {
-      this.#places.clear()
-      this.#init.onChange()
-    }
+    if (this.#places.size === 0) return
+    for (const peerId of this.#places.keys()) this.#init.release(peerId)
+    this.#places.clear()
+    this.#init.onChange()
   }
 
   places(): readonly Readonly<Place>[] {
@@ -97,27 +108,23 @@ export class RelayKeeper implements Startable {
 
   /** A connected peer carries for others. */
   met(relay: PeerRecord): void {
-    if (relay.addresses.length === 0) return
-    const isNew = this.#known.get(relay.id) === undefined
-    this.#known.set(relay.id, relay)
-    this.#knownIds.add(relay.id)
-    if (this.#knownIds.size > 2 * KNOWN_MAX) this.#sweep()
-    if (!isNew) return
-    this.#refusals.delete(relay.id) // it may have been restarted
-    if (this.#places.size < RELAYS_KEPT) this.#nudge()
+    if (this.#known.met(relay) && this.#places.size < RELAYS_KEPT) this.#nudge()
   }
 
-  /** It does so no longer, or never did. True where it had a place for us. */
-  unmet(peerId: string): boolean {
-    this.#known.delete(peerId)
-    this.#knownIds.delete(peerId)
-    return this.#drop(peerId)
+  /** It does so no longer, or never did. */
+  unmet(peerId: string): void {
+    this.#known.forget(peerId)
+    this.lost(peerId)
   }
 
   /** The place at this relay is gone: others are tried before it. */
   lost(peerId: string): void {
-    if (!this.#drop(peerId)) return
-    this.#refuse(peerId)
+    const place = this.#places.get(peerId)
+    if (place === undefined) return
+    if (this.#init.clock.now() - place.sinceMs >= STEADY_MS) this.#known.forgive(peerId)
+    this.#known.refused(peerId)
+    this.#nudge()
+    this.#drop(peerId)
   }
 
   /** Somebody is connected who may carry for others, and will say so in a moment. */
@@ -137,7 +144,9 @@ export class RelayKeeper implements Startable {
       const wake = AbortSignal.any([stopped, this.#pause.signal])
       try {
         this.#check()
+        await this.#try(stopped)
         if (this.#places.size < RELAYS_KEPT) await this.#fill(stopped)
+        else await this.#change(stopped)
       } catch (error) {
         if (!stopped.aborted) this.#init.log.debug('looking for relays failed', { error: nameOf(error) })
       }
@@ -160,75 +169,86 @@ export class RelayKeeper implements Startable {
     }
   }
 
-  #drop(peerId: string): boolean {
-    if (!this.#places.delete(peerId)) return false
-    this.#init.log.info('a relay is lost', { left: this.#places.size })
-    this.#nudge()
-    this.#init.onChange()
-    return true
-  }
-
-  #refuse(peerId: string): void {
-    const times = this.#refusals.get(peerId)?.times ?? 0
-    const untilMs = this.#init.clock.now() + backoffMs(REFUSED, times, this.#init.rng)
-    this.#refusals.set(peerId, { times: times + 1, untilMs })
+  /** Sees whether the relays still carry to us; once in vain may be a full relay. */
+  async #try(stopped: AbortSignal): Promise<void> {
+    const { clock, rng, carries } = this.#init
+    for (const [peerId, place] of this.#places) {
+      if (place.trialAtMs > clock.now()) continue
+      const carried = await carries(place.address, stopped).catch(() => false)
+      if (stopped.aborted) return
+      place.failures = carried ? 0 : place.failures + 1
+      if (carried) place.trialAtMs = clock.now() + jitterMs(TRIAL_EVERY_MS, 0.2, rng)
+      else if (place.failures >= TRIALS_MAX && this.#places.get(peerId) === place) this.lost(peerId)
+    }
   }
 
   async #fill(stopped: AbortSignal): Promise<void> {
     await this.#discover(stopped)
     const asked = new Set<string>()
     while (asked.size < TRIES_PER_ROUND && this.#places.size < RELAYS_KEPT && !stopped.aborted) {
-      const relay = this.#choose(asked)
+      const relay = this.#choose(this.places(), asked)
       if (relay === undefined) return
       asked.add(relay.id)
       await this.#reserve(relay, stopped)
     }
   }
 
+  /** Exchanges a place whose term is over for one elsewhere, if there is one. */
+  async #change(stopped: AbortSignal): Promise<void> {
+    const now = this.#init.clock.now()
+    const old = this.places().find(({ untilMs }) => untilMs <= now)
+    if (old === undefined || now - this.#changedAtMs < CHANGE_EVERY_MS) return
+    this.#changedAtMs = now
+    await this.#discover(stopped)
+    const relay = this.#choose(
+      this.places().filter((place) => place !== old),
+      new Set(),
+    )
+    if (relay !== undefined && (await this.#reserve(relay, stopped))) this.#drop(old.record.id)
+  }
+
   async #discover(stopped: AbortSignal): Promise<void> {
     const now = this.#init.clock.now()
     const everyMs = this.#places.size === 0 ? DISCOVER_URGENTLY_EVERY_MS : DISCOVER_EVERY_MS
-    if (this.#able().length >= CHOICE_MIN || now - this.#discoveredAtMs < everyMs) return
+    const able = this.#known.able(new Set(this.#places.keys()))
+    if (able.length >= CHOICE_MIN || now - this.#discoveredAtMs < everyMs) return
     this.#discoveredAtMs = now
     await this.#init.discover(stopped).catch(() => {})
   }
 
-  /** Any of those that stand apart from the relays we have; where none does, any at all. */
-  #choose(asked: ReadonlySet<string>): PeerRecord | undefined {
-    const able = this.#able().filter(({ id }) => !asked.has(id))
-    const shuffled: PeerRecord[] = []
-    while (able.length > 0) shuffled.push(...able.splice(randomBelow(this.#init.rng, able.length), 1))
-    if (!this.#init.diversity) return shuffled[0]
-    const kept = this.places().map(({ record }) => record)
-    const apart = diverse([...kept, ...shuffled], kept.length + 1).find((record) => !kept.includes(record))
-    return apart ?? shuffled[0]
+  #choose(kept: readonly Place[], asked: ReadonlySet<string>): PeerRecord | undefined {
+    return this.#known.choose(
+      kept.map(({ record }) => record),
+      new Set([...asked, ...this.#places.keys()]),
+    )
   }
 
-  #able(): PeerRecord[] {
-    const now = this.#init.clock.now()
-    return [...this.#knownIds]
-      .map((id) => this.#known.get(id))
-      .filter((record) => record !== undefined)
-      .filter(({ id }) => !this.#places.has(id) && (this.#refusals.get(id)?.untilMs ?? 0) <= now)
-  }
-
-  async #reserve(relay: PeerRecord, stopped: AbortSignal): Promise<void> {
-    const { log } = this.#init
+  async #reserve(relay: PeerRecord, stopped: AbortSignal): Promise<boolean> {
+    const { log, clock, rng } = this.#init
     try {
       const { address, expiresAt } = await this.#init.reserve(relay, stopped)
-      if (stopped.aborted) return
-      this.#refusals.delete(relay.id)
-      this.#places.set(relay.id, { record: relay, address, expiresAt })
-      log.info('a relay carries connections to us', { relays: this.#places.size })
-      this.#init.onChange()
+      if (stopped.aborted) {
+        this.#init.release(relay.id)
+        return false
+      }
+      const sinceMs = clock.now()
+      const untilMs = sinceMs + jitterMs(TERM_MS, 1 / 3, rng)
+      const trialAtMs = sinceMs + jitterMs(TRIAL_EVERY_MS, 0.2, rng)
+      this.#places.set(relay.id, { record: relay, address, sinceMs, untilMs, expiresAt, trialAtMs, failures: 0 })
     } catch (error) {
-      this.#refuse(relay.id)
+      if (!stopped.aborted) this.#known.refused(relay.id)
       log.debug('a relay has no place for us', { error: nameOf(error) })
+      return false
     }
+    log.info('a relay carries connections to us', { relays: this.#places.size })
+    this.#init.onChange()
+    return true
   }
 
-  #sweep(): void {
-    for (const id of this.#knownIds) if (this.#known.get(id) === undefined) this.#knownIds.delete(id)
-    for (const id of this.#refusals.keys()) if (!this.#knownIds.has(id)) this.#refusals.delete(id)
+  #drop(peerId: string): void {
+    this.#places.delete(peerId)
+    this.#init.release(peerId)
+    this.#init.log.info('a relay is lost or left', { left: this.#places.size })
+    this.#init.onChange()
   }
 }

@@ -20,6 +20,11 @@ const AFTER_SUCCESS_MS = 5_000
 const PASSIVE_DELAY_MS = 20_000
 /** From one attempt to the next when a new stream or a change of our own gives hope. */
 const HOPE_MIN_MS = 10_000
+/** The same for the first changes: a daemon that has just come learns about itself within seconds. */
+const EARLY_MIN_MS = 2_000
+const EARLY_CHANGES = 3
+/** After so many failures a new stream gives none: peers make as many as they like. */
+const HOPELESS_FAILURES = 3
 const CHANGE_DELAY_MS = 1_000
 const RUNNING_MAX = 16
 const RUNNING_PAUSE_MS = 2_000
@@ -28,6 +33,8 @@ const JITTER = 0.2
 
 interface Step {
   failures: number
+  /** Both sides knew that it could not work. */
+  impossible: boolean
   /** When the last attempt ended. */
   endedAt: number | undefined
   /** When the next one is due; `undefined` while one runs. */
@@ -35,6 +42,8 @@ interface Step {
   cancel: () => void
   /** Something changed while an attempt ran. */
   hope: boolean
+  /** Of our own, since the conversation runs over a relay. */
+  changes: number
 }
 
 export interface LadderInit {
@@ -60,11 +69,19 @@ export class Ladder {
   relayed(peerId: string, active: boolean): void {
     const known = this.#steps.get(peerId)
     if (known !== undefined) {
-      this.#hope(peerId, known)
+      if (!known.impossible && known.failures < HOPELESS_FAILURES) this.#hope(peerId, known)
       return
     }
     if (this.#stopped || this.#steps.size >= PEERS_MAX) return
-    const step: Step = { failures: 0, endedAt: undefined, dueAt: undefined, cancel: () => {}, hope: false }
+    const step: Step = {
+      failures: 0,
+      impossible: false,
+      endedAt: undefined,
+      dueAt: undefined,
+      cancel: () => {},
+      hope: false,
+      changes: 0,
+    }
     this.#steps.set(peerId, step)
     this.#schedule(peerId, step, active ? 0 : jitterMs(PASSIVE_DELAY_MS, JITTER, this.#init.rng))
   }
@@ -73,6 +90,8 @@ export class Ladder {
   changed(): void {
     for (const [peerId, step] of this.#steps) {
       step.failures = 0
+      step.impossible = false
+      step.changes++
       if (step.dueAt === undefined) step.hope = true
       else this.#hope(peerId, step)
     }
@@ -94,7 +113,8 @@ export class Ladder {
   #hope(peerId: string, step: Step): void {
     const { clock, rng } = this.#init
     if (step.dueAt === undefined) return
-    const soonest = Math.max(clock.now() + CHANGE_DELAY_MS, (step.endedAt ?? -Infinity) + HOPE_MIN_MS)
+    const pauseMs = step.changes > 0 && step.changes <= EARLY_CHANGES ? EARLY_MIN_MS : HOPE_MIN_MS
+    const soonest = Math.max(clock.now() + CHANGE_DELAY_MS, (step.endedAt ?? -Infinity) + pauseMs)
     if (step.dueAt > soonest) this.#schedule(peerId, step, jitterMs(soonest - clock.now(), JITTER, rng))
   }
 
@@ -142,6 +162,7 @@ export class Ladder {
 
   #pauseMs(step: Step, outcome: Outcome): number {
     const { rng } = this.#init
+    step.impossible = outcome === 'impossible'
     if (outcome === 'impossible') return jitterMs(AFTER_IMPOSSIBLE_MS, JITTER, rng)
     if (outcome === 'failed') return backoffMs(AFTER_FAILURE, step.failures++, rng)
     step.failures = 0

@@ -3,9 +3,10 @@ import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../../lib/clock.ts'
 import { sleep, withDeadline } from '../../lib/clock.ts'
-import { MAPPING, UPGRADE_RUNG } from '../../wire/upgrade.ts'
+import { MAPPING, UDP, UPGRADE_RUNG } from '../../wire/upgrade.ts'
 import type { Endpoint, UpgradeTerms } from '../../wire/upgrade.ts'
 import { addressOf } from './endpoint.ts'
+import type { IceTalk } from './webrtc/webrtc.ts'
 
 export type RungId = (typeof UPGRADE_RUNG)[keyof typeof UPGRADE_RUNG]
 
@@ -18,6 +19,8 @@ export interface Round {
   readonly asks: boolean
   /** How long it takes "go" to reach the peer; 0 for who gets it. */
   readonly waitMs: number
+  /** For what the two sides of this rung tell each other before they meet. */
+  readonly ice: IceTalk
   readonly signal: AbortSignal
 }
 
@@ -38,6 +41,7 @@ export interface RungNetwork {
   whenDirect(peerId: string, signal: AbortSignal): Promise<void>
   dial(peerId: string, addresses: readonly Multiaddr[], signal: AbortSignal): Promise<Connection>
   punch(peerId: string, address: Multiaddr, initiator: boolean, signal: AbortSignal): Promise<Connection>
+  meet(peerId: string, asks: boolean, ice: IceTalk, signal: AbortSignal): Promise<Connection>
 }
 
 /** A connection and its handshake, on a path of any length. */
@@ -88,8 +92,24 @@ function punchRung(network: RungNetwork, clock: Clock): Rung {
   }
 }
 
+/**
+ * By UDP, for routers through which TCP does not get. One mapping for all destinations at one side is enough where the other side's
+ * router lets in whom it was not asked about; whether it does nobody knows before.
+ */
+function webrtcRung(network: RungNetwork): Rung {
+  return {
+    id: UPGRADE_RUNG.webrtc,
+    rounds: 2,
+    possible: (...both) =>
+      both.every(({ udp }) => udp !== UDP.none) && both.some(({ udp }) => udp !== UDP.perDestination),
+    async climb({ peerId, asks, ice, signal }) {
+      await network.meet(peerId, asks, ice, signal)
+    },
+  }
+}
+
 export function rungs(network: RungNetwork, clock: Clock): readonly Rung[] {
-  return [dialRung(network, clock), punchRung(network, clock)]
+  return [dialRung(network, clock), punchRung(network, clock), webrtcRung(network)]
 }
 
 function addressFor(endpoint: Endpoint, peerId: string): Multiaddr {

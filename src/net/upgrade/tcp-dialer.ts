@@ -20,9 +20,12 @@ export class TcpDialer {
   readonly transport: (components: Components) => Transport
   readonly #fromPort = new WeakSet<Connection>()
   #components: Components | undefined
+  readonly #freePort: () => Promise<number>
   #fixed: Promise<TcpTransport> | undefined
 
-  constructor() {
+  /** @param drawPort a port that nobody uses */
+  constructor(drawPort: () => Promise<number> = freePort) {
+    this.#freePort = drawPort
     this.transport = (components) => {
       this.#components = components
       const plain = tcp()(components)
@@ -55,8 +58,10 @@ export class TcpDialer {
   }
 
   async #dial(address: Multiaddr, options: TCPDialOptions, anyPort: TcpTransport['dial']): Promise<Connection> {
+    const fixed = await this.#fixedPort().catch(() => undefined)
+    if (fixed === undefined) return anyPort(address, options)
     try {
-      const connection = await (await this.#fixedPort()).dial(address, { ...options })
+      const connection = await fixed.dial(address, { ...options })
       this.#fromPort.add(connection)
       return connection
     } catch (error) {
@@ -65,14 +70,20 @@ export class TcpDialer {
     }
   }
 
-  /** Drawn once: a port that was used before a restart is in TIME_WAIT towards those we knew. */
+  /** Drawn once: a port that was used before a restart is in TIME_WAIT towards those we knew. Drawn again where there was none. */
   async #fixedPort(): Promise<TcpTransport> {
-    this.#fixed ??= freePort().then((localPort) => {
-      const components = this.#components
-      if (components === undefined) throw new NetworkError('the transport is not in use')
-      return tcp({ dialOpts: { localPort } as TCPSocketOptions })(components) // handed on to node:net, which knows it
+    this.#fixed ??= this.#drawPort().catch((error: unknown) => {
+      this.#fixed = undefined
+      throw error
     })
     return this.#fixed
+  }
+
+  async #drawPort(): Promise<TcpTransport> {
+    const localPort = await this.#freePort()
+    const components = this.#components
+    if (components === undefined) throw new NetworkError('the transport is not in use')
+    return tcp({ dialOpts: { localPort } as TCPSocketOptions })(components) // handed on to node:net, which knows it
   }
 }
 

@@ -15,6 +15,7 @@ import type { Endpoint, UpgradeTerms } from '../../wire/upgrade.ts'
 import { addressAllowed, ipOf, isRelayed } from '../addresses.ts'
 import type { Dialer } from '../dialer.ts'
 import type { DirectStreams } from '../direct.ts'
+import { linkParts } from '../libp2p-node.ts'
 import type { Node } from '../libp2p-node.ts'
 import type { ProtocolLimits } from '../protocols.ts'
 import { orAborted } from '../signals.ts'
@@ -27,6 +28,7 @@ import type { Mapping } from './observed.ts'
 import { rungs } from './rungs.ts'
 import type { RungNetwork } from './rungs.ts'
 import type { TcpDialer } from './tcp-dialer.ts'
+import type { WebRtc } from './webrtc/webrtc.ts'
 
 /** All rounds of all rungs. */
 const UPGRADE_DEADLINE_MS = 60_000
@@ -50,6 +52,7 @@ export interface UpgraderInit {
   readonly dialer: Dialer
   readonly streams: DirectStreams
   readonly tcp: TcpDialer
+  readonly webRtc: WebRtc
   readonly limits: ProtocolLimits
   readonly profile: NetworkProfile
   /** Where anyone can dial us; relayed addresses among them do no harm. */
@@ -74,7 +77,8 @@ export class Upgrader implements Startable {
   readonly #dials: RateLimiter
   /** Peers that we are asking, and how to call it off. */
   readonly #asking = new Map<string, AbortController>()
-  readonly #serving = new Set<string>()
+  /** Peers that ask us, the longest at it first. */
+  readonly #serving = new Map<string, AbortController>()
   readonly #waiters = new Set<Waiter>()
   readonly #stopped = new AbortController()
   #terms: Uint8Array = new Uint8Array(0)
@@ -110,6 +114,10 @@ export class Upgrader implements Startable {
     streams.onRelayed((peerId) => {
       this.#ladder.relayed(peerId, streams.relayedTo(peerId)?.direction === 'outbound')
     })
+    streams.onCut((peerId) => {
+      for (const exchanges of [this.#asking, this.#serving])
+        exchanges.get(peerId)?.abort(new NetworkError('the peer is not to learn where we are'))
+    })
     node.addEventListener('connection:open', this.#onOpen)
     await node.handle(limits.id, async (stream, connection) => this.#serve(stream, connection), {
       maxInboundStreams: limits.inboundStreamsMax,
@@ -122,6 +130,7 @@ export class Upgrader implements Startable {
     this.#stopped.abort(new NetworkError('the host stops'))
     this.#ladder.stop()
     this.#init.node.removeEventListener('connection:open', this.#onOpen)
+    await this.#init.webRtc.stop()
     await this.#init.node.unhandle(this.#init.limits.id)
   }
 
@@ -130,6 +139,7 @@ export class Upgrader implements Startable {
     const terms = encode(upgradeFrameCodec, { kind: UPGRADE_FRAME.offer, body: this.#own() })
     if (equal(terms, this.#terms)) return
     this.#terms = terms
+    this.#init.webRtc.forget()
     this.#ladder.changed()
   }
 
@@ -152,7 +162,7 @@ export class Upgrader implements Startable {
   }
 
   async #ask(peerId: string): Promise<Outcome> {
-    const { streams, dialer, clock } = this.#init
+    const { streams, dialer, clock, webRtc } = this.#init
     const [direct, relayed] = [dialer.direct(peerId), streams.relayedTo(peerId)]
     if (direct !== undefined) {
       await streams.moveTo(direct) // its other end should have
@@ -164,6 +174,7 @@ export class Upgrader implements Startable {
     try {
       return await withDeadline(clock, UPGRADE_DEADLINE_MS, async (deadline) => {
         const signal = AbortSignal.any([deadline, called.signal, this.#stopped.signal])
+        await orAborted(webRtc.look(), signal)
         const stream = await relayed.newStream(this.#init.limits.id, { signal, runOnLimitedConnection: true })
         return this.#on(stream, signal, async () => this.#exchange.ask(peerId, stream, signal))
       })
@@ -173,7 +184,7 @@ export class Upgrader implements Startable {
   }
 
   async #serve(stream: Stream, connection: Connection): Promise<void> {
-    const { clock, log, dialer } = this.#init
+    const { clock, log, dialer, webRtc } = this.#init
     const peerId = connection.remotePeer.toString()
     try {
       this.#admit(peerId, connection)
@@ -181,29 +192,38 @@ export class Upgrader implements Startable {
       stream.abort(error as Error)
       return
     }
-    this.#serving.add(peerId)
+    const called = new AbortController()
+    this.#serving.set(peerId, called)
+    void webRtc.look() // nobody waits: the round trip is being measured
     try {
       await withDeadline(clock, UPGRADE_DEADLINE_MS, async (deadline) => {
-        const signal = AbortSignal.any([deadline, this.#stopped.signal])
+        const signal = AbortSignal.any([deadline, called.signal, this.#stopped.signal])
         await this.#on(stream, signal, async () => this.#exchange.answer(peerId, stream, signal))
       })
     } catch (error) {
       log.debug('an upgrade was not to be had', { error: nameOf(error) })
     }
-    this.#serving.delete(peerId)
+    if (this.#serving.get(peerId) === called) this.#serving.delete(peerId)
     this.#ladder.answered(peerId, dialer.direct(peerId) !== undefined)
   }
 
-  /** Who may ask: a peer that we write to over a relay, now and then. Where both ask at once, the smaller id does. */
+  /**
+   * Who may ask: a peer that we write to over a relay and that may know where we are, now and then. Where both ask at once, the
+   * smaller id does. Where too many do, the one that has been at it for the longest makes room.
+   */
   #admit(peerId: string, connection: Connection): void {
     const { streams, dialer, selfId } = this.#init
     if (!isRelayed(connection) || dialer.direct(peerId) !== undefined) throw new NetworkError('nothing to upgrade')
     if (!streams.writesTo(peerId)) throw new NetworkError('no conversation with the peer')
-    if (this.#serving.size >= SERVING_MAX || this.#serving.has(peerId)) throw new LimitError('too many upgrades')
+    if (this.#serving.has(peerId)) throw new LimitError('too many upgrades')
     if (!this.#offers.take(peerId)) throw new RateError('too many offers', this.#offers.retryAfterMs(peerId))
     const asking = this.#asking.get(peerId)
     if (asking !== undefined && selfId < peerId) throw new NetworkError('we are asking already')
     asking?.abort(new NetworkError('the peer asks'))
+    const [longest] = this.#serving
+    if (this.#serving.size < SERVING_MAX || longest === undefined) return
+    longest[1].abort(new LimitError('others ask, too'))
+    this.#serving.delete(longest[0])
   }
 
   /** Runs it; then the stream is ended, by a reset where it threw. */
@@ -224,22 +244,23 @@ export class Upgrader implements Startable {
       .map(endpointOf)
       .filter((endpoint) => endpoint !== undefined)
     const punchable = endpointOf(this.observed.punchable() ?? '')
-    const terms = this.#clean({ mapping: MAPPING_CODES[this.observed.mapping()], reachable, punchable })
+    const mapping = MAPPING_CODES[this.observed.mapping()]
+    const terms = this.#clean({ mapping, reachable, punchable, udp: this.#init.webRtc.udp() })
     return { ...terms, reachable: terms.reachable.slice(0, UPGRADE_ENDPOINTS_MAX) }
   }
 
   /** By the profile's rules: on a public network nobody makes us knock on a private door, or learns of ours. */
-  #clean({ mapping, reachable, punchable }: UpgradeTerms): UpgradeTerms {
+  #clean({ reachable, punchable, ...rest }: UpgradeTerms): UpgradeTerms {
     const allowed = (endpoint: Endpoint): boolean => addressAllowed(addressOf(endpoint), this.#init.profile)
     return {
-      mapping,
+      ...rest,
       reachable: reachable.filter(allowed),
       punchable: punchable !== undefined && allowed(punchable) ? punchable : undefined,
     }
   }
 
   #network(isDirect: (peerId: string) => boolean): RungNetwork {
-    const { dialer, tcp } = this.#init
+    const { dialer, tcp, node, webRtc } = this.#init
     return {
       isDirect,
       whenDirect: async (peerId, signal) => this.#whenDirect(peerId, signal, isDirect),
@@ -251,13 +272,20 @@ export class Upgrader implements Startable {
         this.#spend(peerId, 1)
         return tcp.punch(address, initiator, signal)
       },
+      meet: async (peerId, asks, ice, signal) => {
+        const spend = (places: number): void => this.#spend(peerId, places)
+        return webRtc.meet({ peerId, asks, ice, parts: linkParts(node), spend, signal })
+      },
     }
   }
 
+  /** Where the common purse is empty nothing is taken from the peer's. */
   #spend(peerId: string, dials: number): void {
+    const waitMs = this.#dials.retryAfterMs(ALL, dials)
+    if (waitMs > 0) throw new RateError('too many dials', waitMs)
     if (!this.#peerDials.take(peerId, dials))
       throw new RateError('too many dials for the peer', this.#peerDials.retryAfterMs(peerId, dials))
-    if (!this.#dials.take(ALL, dials)) throw new RateError('too many dials', this.#dials.retryAfterMs(ALL, dials))
+    this.#dials.take(ALL, dials)
   }
 
   async #whenDirect(peerId: string, signal: AbortSignal, isDirect: (peerId: string) => boolean): Promise<void> {

@@ -39,7 +39,7 @@ export interface Fake extends Application {
 
 export function contactView(accountId: string, name: string, more: Partial<ContactView> = {}): ContactView {
   const trust = { verified: false, changed: false, pinSource: 'network' } as const
-  const rest = { note: '', favourite: false, addedAt: AT, lastSeenAt: null, devices: 1 }
+  const rest = { note: '', favourite: false, direct: 'always' as const, addedAt: AT, lastSeenAt: null, devices: 1 }
   return { accountId, name, state: 'accepted', ...trust, ...rest, ...more }
 }
 
@@ -293,6 +293,7 @@ export function fakeApplication(): Fake {
           address: '/ip4/127.0.0.1/tcp/1',
           direction: 'outbound',
           roundTripMs: 2,
+          streams: 1,
           holder: true,
           encryption: 'tls',
         },

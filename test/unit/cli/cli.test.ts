@@ -109,6 +109,7 @@ test('without a daemon every client verb exits with 6 and says how to start one'
     'contact list',
     `contact add ${BOB}`,
     'contact accept bob',
+    'contact direct bob never',
     'contact block bob',
     'contact unblock bob',
     'contact remove bob',
@@ -349,6 +350,9 @@ test('contacts: add by link or id, accept, rename, verify, accept a change, bloc
   assert.match((await sotto(home, ['contact', 'verify', 'david', '--undo'])).out, /^not verified/)
   assert.match((await sotto(home, ['contact', 'verify', 'david', '--accept-change'])).out, /new key/)
   assert.equal((await sotto(home, ['contact', 'verify', 'david', '--confirm', '--undo'])).code, 1)
+  assert.match((await sotto(home, ['contact', 'direct', 'david', 'never'])).out, /^never direct: David/)
+  assert.equal(application.contactList.find(({ name }) => name === 'David')?.direct, 'never')
+  assert.equal((await sotto(home, ['contact', 'direct', 'david', 'sometimes'])).code, 1)
   assert.match((await sotto(home, ['contact', 'block', 'david'])).out, /blocked/)
   assert.match(
     (await sotto(home, ['contact', 'list'])).out,

@@ -80,6 +80,23 @@ test('a daemon that starts, or has no line, does not tell its contacts that it i
   assert.equal(state.told, '')
 })
 
+test('AS-08 NA-02 a relay that comes and goes has contacts told a few times an hour, not every few seconds', async () => {
+  const { pass, state, now } = telling('old')
+  await pass(0)
+  for (let at = 0; at < 3 * 60; at++) {
+    now(`relay-${at}`)
+    await pass(20_000)
+  }
+  assert.ok(state.rounds.length >= 5 && state.rounds.length <= 10, `${state.rounds.length} times in an hour`)
+  const gaps = state.rounds.map(({ at }, index) => at - (state.rounds[index - 1]?.at ?? 0))
+  assert.ok((gaps[1] ?? 0) >= MINUTE_MS && (gaps[1] ?? 0) < 2 * MINUTE_MS, 'the first change is told soon')
+  await pass(45 * MINUTE_MS)
+  const before = state.rounds.length
+  now('elsewhere')
+  await pass(10_000)
+  assert.equal(state.rounds.length, before + 1, 'after a quiet time it is urgent again')
+})
+
 test('after the stop nobody is told anything', async () => {
   const { pass, state, part, now } = telling('old')
   await pass(0)

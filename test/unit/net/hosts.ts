@@ -6,7 +6,6 @@ import type { TestContext } from 'node:test'
 import { nativeProvider } from '../../../src/crypto/native.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
-import type { LogFields, Logger } from '../../../src/lib/log.ts'
 import { LOCAL } from '../../../src/lib/network-profile.ts'
 import { systemRng } from '../../../src/lib/rng.ts'
 import { Host } from '../../../src/net/host.ts'
@@ -62,16 +61,6 @@ export function finder(host: Host): HolderHandler {
 /** A host of its own, in a directory of its own. */
 export async function newHost(t: TestContext, options: TestHostOptions = {}): Promise<Host> {
   return startHost(t, await tempDir(t), options)
-}
-
-/** A logger that keeps what it is told. */
-export function recordingLogger(): { log: Logger; lines: { level: string; message: string; fields?: LogFields }[] } {
-  const lines: { level: string; message: string; fields?: LogFields }[] = []
-  const at = (level: string) => (message: string, fields?: LogFields) => {
-    lines.push({ level, message, ...(fields === undefined ? {} : { fields }) })
-  }
-  const log: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), child: () => log }
-  return { log, lines }
 }
 
 /** Waits until `condition` holds; throws after `deadlineMs`. */

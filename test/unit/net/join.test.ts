@@ -156,13 +156,16 @@ const HOME = [{ address: '192.168.1.7', cidr: '192.168.1.7/24' }]
 
 test('OP-06 an mDNS answer speaks only for the host next door that it came from', () => {
   const of = (source: string, ...texts: string[]) => heard(ID, texts, source, HOME)
-  const honest = '/ip4/192.168.1.9/tcp/4001'
+  const [honest, printer] = [4001, 631].map((port) => `/ip4/192.168.1.9/tcp/${port}/p2p/${ID}`)
+  assert.ok(honest !== undefined && printer !== undefined)
   assert.deepEqual(of('192.168.1.9', honest), { id: ID, addresses: [honest] })
   assert.equal(of('192.168.2.9', '/ip4/192.168.2.9/tcp/4001'), undefined, 'not our network')
   assert.equal(of('8.8.8.8', honest), undefined, 'from the internet')
   assert.equal(of('192.168.1.66', honest), undefined, 'an address of somebody else’s')
   assert.deepEqual(of('192.168.1.9', '/ip4/192.168.1.1/tcp/80', honest)?.addresses, [honest])
   for (const bad of [
+    printer,
+    `/ip4/192.168.1.9/tcp/4001/p2p/${OTHER}`,
     '/ip4/192.168.1.9/udp/4001/quic-v1',
     '/dns4/router.local/tcp/80',
     '/ip4/192.168.1.9/tcp/1/ws',
@@ -170,7 +173,7 @@ test('OP-06 an mDNS answer speaks only for the host next door that it came from'
   ])
     assert.equal(of('192.168.1.9', bad), undefined, bad)
   assert.equal(heard('nobody', [honest], '192.168.1.9', HOME), undefined)
-  const many = Array.from({ length: 20 }, (_, i) => `/ip4/192.168.1.9/tcp/${i + 1}`)
+  const many = Array.from({ length: 20 }, (_, i) => `/ip4/192.168.1.9/tcp/${i + 2_000}`)
   assert.equal(of('192.168.1.9', ...many)?.addresses.length, 4)
   assert.equal(heard(ID, [honest], '192.168.1.9', [{ address: '192.168.1.7', cidr: '0.0.0.0/0' }]), undefined)
 })

@@ -16,7 +16,8 @@ import { PeerCache, REMEMBERED_PEERS_MAX } from '../../../src/net/peer-cache.ts'
 import { PeerDatastore } from '../../../src/net/peer-datastore.ts'
 import { multihashOfPeerId, parsePeerId, positions, publicKeyOfPeerId } from '../../../src/net/peer-id.ts'
 import { loadPeerKey, peerSigner } from '../../../src/net/peer-key.ts'
-import { recordingLogger, tempDir } from './hosts.ts'
+import { recordingLogger } from '../../support/recording-logger.ts'
+import { tempDir } from './hosts.ts'
 
 const ID = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA' // libp2p/specs peer-ids, test vector
 const OTHER = '12D3KooWRRqAo5f41sQmc9BpsfqarZgd7PWUiX14Mz1htXDEc7Gp'

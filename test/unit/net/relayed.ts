@@ -23,6 +23,7 @@ import type { LinkName } from '../../../src/net/links.ts'
 import { protocolsOf } from '../../../src/net/protocols.ts'
 import { TcpDialer } from '../../../src/net/upgrade/tcp-dialer.ts'
 import { Upgrader } from '../../../src/net/upgrade/upgrader.ts'
+import { WebRtc } from '../../../src/net/upgrade/webrtc/webrtc.ts'
 import { DIRECT_FRAME } from '../../../src/wire/direct.ts'
 import type { DirectFrame } from '../../../src/wire/direct.ts'
 import type { PeerRecord } from '../../../src/wire/peer.ts'
@@ -34,6 +35,13 @@ export interface EndOptions {
   readonly links?: readonly LinkName[]
   /** Whether conversations are upgraded by themselves; not by default. */
   readonly upgrades?: boolean
+  /** Whether conversations move to direct connections; they do unless told not to. */
+  readonly moves?: boolean
+  /** See {@link DirectStreams}. */
+  readonly guestsMax?: number
+  readonly tcp?: TcpDialer
+  /** Whether it tells others where to dial it; by default. */
+  readonly reachable?: boolean
 }
 
 export interface End {
@@ -43,6 +51,7 @@ export interface End {
   readonly record: PeerRecord
   readonly dialer: Dialer
   readonly tcp: TcpDialer
+  readonly webRtc: WebRtc
   readonly streams: DirectStreams
   readonly upgrader: Upgrader
 }
@@ -83,21 +92,52 @@ export async function newRelay(t: TestContext): Promise<string> {
 
 /** A node with a reservation at the relay. */
 export async function newEnd(t: TestContext, relay: string, options: EndOptions = {}): Promise<End> {
-  const { clock = systemClock, profile = LOCAL, upgrades = false } = options
-  const tcp = new TcpDialer()
+  const { clock = systemClock, profile = LOCAL, upgrades = false, reachable = true, moves = true, guestsMax } = options
+  const tcp = options.tcp ?? new TcpDialer()
   const node = await bareNode(t, [`${relay}/p2p-circuit`], false, tcp, options.links)
   const dialer = new Dialer(node)
-  const streams = new DirectStreams({ dialer, limits: protocols.direct, clock, log: silentLogger })
+  const withKnown = (peer: PeerRecord): PeerRecord => peer
+  const streams = new DirectStreams({
+    ...(guestsMax === undefined ? {} : { guestsMax }),
+    dialer,
+    withKnown,
+    limits: protocols.direct,
+    clock,
+    log: silentLogger,
+  })
   await node.handle(protocols.direct.id, async (stream, connection) => streams.serve(stream, connection), {
     maxInboundStreams: 2,
     maxOutboundStreams: 2,
     runOnLimitedConnection: true,
   })
   const addresses = (): readonly string[] => node.getMultiaddrs().map(String)
-  const parts = { selfId: node.peerId.toString(), node, dialer, streams, tcp, limits: protocols.upgrade, profile }
-  const upgrader = new Upgrader({ ...parts, addresses, clock, rng: systemRng, log: silentLogger })
+  const webRtc = new WebRtc({
+    clock,
+    rng: systemRng,
+    log: silentLogger,
+    profile,
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    stunPeers: () => [],
+  })
+  const parts = {
+    selfId: node.peerId.toString(),
+    node,
+    dialer,
+    streams,
+    tcp,
+    webRtc,
+    limits: protocols.upgrade,
+    profile,
+  }
+  const upgrader = new Upgrader({
+    ...parts,
+    addresses: () => (reachable ? addresses() : []),
+    clock,
+    rng: systemRng,
+    log: silentLogger,
+  })
   if (upgrades) await upgrader.start()
-  else node.addEventListener('connection:open', ({ detail }) => void move(streams, detail))
+  else if (moves) node.addEventListener('connection:open', ({ detail }) => void move(streams, detail))
   await node.start()
   t.after(async () => {
     streams.stop()
@@ -111,6 +151,7 @@ export async function newEnd(t: TestContext, relay: string, options: EndOptions 
     record: { id: node.peerId.toString(), addresses: relayed },
     dialer,
     tcp,
+    webRtc,
     streams,
     upgrader,
   }

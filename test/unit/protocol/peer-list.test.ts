@@ -111,3 +111,25 @@ test('OP-02 who has seen a newer list or newer keys does not go back', () => {
   refused(signed([a, b, c], { sequence: 99 }), /back behind/, { known })
   refused(signed([c], { sequence: 99 }, [rotation(1, [c], [a, b])]), /back behind/, { known })
 })
+
+test('OP-02 of two lists with one number only the first is believed, and the same one again', () => {
+  const known = signed([a, b])
+  holds(signed([b, c]), { known })
+  refused(signed([a, b], { peers: body.peers.toReversed() }), /number of another/, { known })
+  refused(signed([a, b], { expiresAt: body.expiresAt + 1 }), /number of another/, { known })
+})
+
+test('OP-02 a release may ship the keys of any rotation: what led there is history, what follows is judged', () => {
+  const turned = [rotation(1, [c, d, e], [a, b]), rotation(2, [a, e], [c, d])]
+  const list = signed([a, e], {}, turned)
+  for (const keepers of [
+    [a, b, c],
+    [c, d, e],
+    [a, e],
+  ])
+    holds(list, { keys: keepers.map(({ key }) => key) })
+  const forged = [rotation(1, [c, d, e], [e]), rotation(2, [a, e], [c])]
+  refused(signed([a, e], {}, forged), /keys before it/, { keys: [c.key, d.key, e.key] })
+  refused(signed([c, d, e], {}, turned), /more than half of its keys/, { keys: [c.key, d.key, e.key] })
+  refused(signed([a, e], {}, [rotation(2, [a, e], [c, d])]), /out of place/, { keys: [a.key, e.key] })
+})

@@ -248,7 +248,7 @@ test('ID-28 device ids are 128 random bits', async () => {
   assert.ok(new Set(deviceId).size > 4)
 })
 
-test('ID-16 no private byte lies in the home as it is, and its files are for the owner alone', async () => {
+test('ID-16 SE-13 no private byte lies in the home as it is, and its files are for the owner alone', async () => {
   const at = await home()
   const { phrase, vault } = await createAccount(at.context, { passphrase: PASSPHRASE })
   const account = await loadAccount(at.context, vault)

@@ -42,6 +42,7 @@ function contactOf(changes: Partial<Contact> = {}): Contact {
     laneNumber: 3,
     note: '',
     favourite: true,
+    direct: 1,
     addedAt: 1,
     lastSeenAt: 0,
     token: undefined,

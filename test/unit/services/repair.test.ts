@@ -278,7 +278,7 @@ class MemoryEvidence implements EvidenceStore {
   }
 }
 
-test('MB-20 a liar is left out for a week, with what it was caught by, across a restart', async () => {
+test('MB-20 AS-03 a liar is left out for a week, with what it was caught by, across a restart', async () => {
   const clock = new VirtualClock()
   const store = new MemoryEvidence()
   const distrust = new Distrust({ clock, log: silentLogger, store })

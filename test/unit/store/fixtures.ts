@@ -128,6 +128,7 @@ export function contact(accountId: Uint8Array, change: Partial<Contact> = {}): C
     laneNumber: 0,
     note: '',
     favourite: false,
+    direct: 1,
     addedAt: 1_800_000_000_000,
     lastSeenAt: 0,
     token: undefined,

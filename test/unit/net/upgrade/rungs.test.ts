@@ -5,15 +5,19 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { streamPair } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { VirtualClock } from '../../../../src/lib/clock.ts'
+import { CodecError } from '../../../../src/lib/errors.ts'
 import { silentLogger } from '../../../../src/lib/log.ts'
+import { FrameReader, FrameWriter } from '../../../../src/net/framing.ts'
 import { protocolsOf } from '../../../../src/net/protocols.ts'
 import { endpointOf } from '../../../../src/net/upgrade/endpoint.ts'
 import { Exchange } from '../../../../src/net/upgrade/exchange.ts'
 import type { Outcome } from '../../../../src/net/upgrade/exchange.ts'
 import { rungs } from '../../../../src/net/upgrade/rungs.ts'
 import type { Round, RungNetwork } from '../../../../src/net/upgrade/rungs.ts'
-import { MAPPING } from '../../../../src/wire/upgrade.ts'
-import type { UpgradeTerms } from '../../../../src/wire/upgrade.ts'
+import type { IceTalk } from '../../../../src/net/upgrade/webrtc/webrtc.ts'
+import { MAPPING, UDP, UPGRADE_FRAME, upgradeFrameCodec } from '../../../../src/wire/upgrade.ts'
+import type { IceTerms, UpgradeFrame, UpgradeTerms } from '../../../../src/wire/upgrade.ts'
+import { encode } from '../../../../src/wire/codec.ts'
 import { soon } from '../hosts.ts'
 
 const at = (text: string) => endpointOf(text) ?? assert.fail()
@@ -21,12 +25,15 @@ const cone: UpgradeTerms = {
   mapping: MAPPING.endpointIndependent,
   reachable: [],
   punchable: at('/ip4/21.0.0.2/tcp/4000'),
+  udp: UDP.none,
 }
-const symmetric: UpgradeTerms = { mapping: MAPPING.perDestination, reachable: [], punchable: undefined }
-const unsure: UpgradeTerms = { mapping: MAPPING.unknown, reachable: [], punchable: undefined }
+const symmetric: UpgradeTerms = { mapping: MAPPING.perDestination, reachable: [], punchable: undefined, udp: UDP.none }
+const unsure: UpgradeTerms = { mapping: MAPPING.unknown, reachable: [], punchable: undefined, udp: UDP.none }
 const open: UpgradeTerms = { ...unsure, reachable: [at('/ip4/12.0.0.2/tcp/4001')] }
 const A = '12D3KooWNg1PKwfgLRBUkB8ndC9ucbi2Tfg6WbBpwkVyK2ZSB4h2'
 const B = '12D3KooWRvkNjt4VSgwioZL2zDbKYM4Kum6aq5PV5gsQEBxv12m1'
+
+const ICE: IceTerms = { ufrag: 'abcd', pwd: 'A'.repeat(22), fingerprint: new Uint8Array(32), candidates: [] }
 
 /** What one side did. */
 class Side implements RungNetwork {
@@ -55,6 +62,13 @@ class Side implements RungNetwork {
 
   async punch(_peerId: string, address: Multiaddr, initiator: boolean): Promise<Connection> {
     return this.#try(`punches ${address.toString()} ${initiator ? 'first' : 'second'}`)
+  }
+
+  async meet(_peerId: string, asks: boolean, ice: IceTalk): Promise<Connection> {
+    if (!asks) await ice.hear()
+    await ice.tell(ICE)
+    if (asks) await ice.hear()
+    return this.#try(`meets ${asks ? 'first' : 'second'}`)
   }
 
   async #try(what: string): Promise<Connection> {
@@ -153,7 +167,8 @@ test('one round: as long as "go" takes to reach the peer, then five tries with g
   const start = clock.now()
   const side = new Side(never, clock)
   const punch = rungs(side, clock)[1] ?? assert.fail()
-  const round = { peerId: B, mine: cone, theirs: cone, asks: true, signal: new AbortController().signal }
+  const ice: IceTalk = { tell: async () => {}, hear: async () => undefined }
+  const round = { peerId: B, mine: cone, theirs: cone, asks: true, ice, signal: new AbortController().signal }
   const climb = async (waitMs: number): Promise<void> => {
     const climbing = punch.climb({ ...round, waitMs } satisfies Round)
     await clock.advance(6_000)
@@ -167,4 +182,46 @@ test('one round: as long as "go" takes to reach the peer, then five tries with g
   side.whens.length = 0 // a peer that answers late does not make us wait for longer than two seconds
   await climb(60_000)
   assert.equal((side.whens[0] ?? 0) - start, 6_000 + 2_000)
+})
+
+const byUdp = (terms: UpgradeTerms, udp: UpgradeTerms['udp']): UpgradeTerms => ({ ...terms, udp })
+
+test('NA-02 WebRTC where UDP gets through: not without it at one side, nor where both routers map by destination', async () => {
+  for (const [one, other, rungs] of [
+    [UDP.endpointIndependent, UDP.endpointIndependent, true],
+    [UDP.endpointIndependent, UDP.perDestination, true],
+    [UDP.unknown, UDP.unknown, true],
+    [UDP.perDestination, UDP.perDestination, false],
+    [UDP.endpointIndependent, UDP.none, false],
+  ] as const) {
+    const [a, b] = [new Side(always), new Side(always)]
+    const { outcome } = await meet(byUdp(symmetric, one), byUdp(symmetric, other), a, b)
+    assert.equal(outcome, rungs ? 'direct' : 'impossible')
+    assert.deepEqual([a.did, b.did], rungs ? [['meets first'], ['meets second']] : [[], []])
+  }
+})
+
+test('NA-02 punching does not hold WebRTC up, nor the other way round: in turns', async () => {
+  const [a, b] = [new Side(never), new Side(never)]
+  const both = byUdp(cone, UDP.endpointIndependent)
+  const { outcome } = await meet(both, both, a, b)
+  assert.equal(outcome, 'failed')
+  const five = Array<string>(5).fill('punches')
+  const kinds = a.did.map((what) => what.split(' ')[0])
+  assert.deepEqual(kinds, [...five, 'meets', ...five, 'meets', ...five])
+})
+
+test('AS-08 a peer that says something else where the WebRTC rung wants its terms: the stream is given up', async () => {
+  const [toB, toA]: [Stream, Stream] = await streamPair()
+  const clock = new VirtualClock()
+  const terms = byUdp(symmetric, UDP.endpointIndependent)
+  const asking = exchange(new Side(always), terms, clock).ask(B, toB, soon(30_000))
+  const limits = protocolsOf('local').upgrade
+  const [reader, writer] = [new FrameReader(toA, limits, clock, false), new FrameWriter(toA, limits, clock)]
+  const say = async (frame: UpgradeFrame): Promise<void> => writer.write(encode(upgradeFrameCodec, frame), soon())
+  await reader.next()
+  await say({ kind: UPGRADE_FRAME.answer, body: terms })
+  for (let frames = 0; frames < 2; frames++) await reader.next()
+  await say({ kind: UPGRADE_FRAME.answer, body: terms })
+  await assert.rejects(asking, CodecError)
 })

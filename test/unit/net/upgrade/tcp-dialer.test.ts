@@ -7,8 +7,9 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
+import { TcpDialer } from '../../../../src/net/upgrade/tcp-dialer.ts'
 import { soon, until } from '../hosts.ts'
-import { listen, newEnd, newRelay, numbered } from '../relayed.ts'
+import { dialPast, listen, newEnd, newRelay, numbered } from '../relayed.ts'
 import type { End } from '../relayed.ts'
 
 /** Two ports; who dials one is joined with who dials the other. */
@@ -88,4 +89,26 @@ test('all dials leave from one port; a second one to the same place leaves from 
   await until(() => b.node.getConnections(a.node.peerId).length > 1)
   const ports = b.node.getConnections(a.node.peerId).map((connection) => connection.remoteAddr.toString())
   assert.ok(ports.includes(seen) && new Set(ports).size === 2)
+})
+
+test('NA-02 no port to be had for a moment: dials leave from any, and from one again as soon as there is one', async (t) => {
+  const relay = await newRelay(t)
+  let short = 2
+  const drawPort = async (): Promise<number> => {
+    if (short-- > 0) throw Object.assign(new Error('too many files'), { code: 'EMFILE' })
+    const server = createServer().listen(0)
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    return port
+  }
+  const tcp = new TcpDialer(drawPort)
+  const a = await newEnd(t, relay, { tcp })
+  const toRelay = a.node.getConnections()[0] ?? assert.fail()
+  assert.ok(!tcp.leftFromPort(toRelay))
+  const ends = [await newEnd(t, relay), await newEnd(t, relay)]
+  const left = []
+  for (const end of ends) left.push(tcp.leftFromPort(await dialPast(a, end)))
+  assert.deepEqual(left, [false, true])
 })
