@@ -17,7 +17,7 @@ const USAGE = `npm run lab -- nat|check [--pairs A-B,…] [--stock] [--json] [--
 
   nat            measures the pairs after checking the NATs they need; check only checks (all kinds)
   --pairs A-B,…  kinds with a - between (${KINDS.join(', ')}), or lan-KIND for two hosts behind one NAT
-  --seconds N    how long a direct connection may take to come about (12)
+  --seconds N    how long a direct connection may take to come about (30)
   --stock        measures js-libp2p as it comes beside it
   --json         one line for each pair and a last one with the sum
   --write        puts figures and picture into test/lab/README.md
@@ -46,7 +46,7 @@ function readArguments(): Arguments {
       pairs: { type: 'string' },
       stock: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
-      seconds: { type: 'string', default: '12' },
+      seconds: { type: 'string', default: '30' },
       write: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
