@@ -6,13 +6,13 @@ import { equal, fromHex, toHex } from './lib/bytes.ts'
 import { systemClock } from './lib/clock.ts'
 import { UsageError } from './lib/errors.ts'
 import { systemRng } from './lib/rng.ts'
+import { DAY_MS } from './lib/time.ts'
 import { formatPeerList, listKeysOf, parsePeerList } from './peer-list.ts'
 import { loadProfile } from './profile.ts'
 import { verifyPeerList } from './protocol/peer-list.ts'
 import type { ListSignature, SignedList } from './protocol/peer-list.ts'
 import { keyRotationBytes, peerListBytes } from './wire/peer-list.ts'
 
-const DAY_MS = 24 * 3_600_000
 const SEED_BYTES = 32
 
 /** Makes a key in a file of its own (0600) and gives the public one in hex. Throws where the file is there already. */

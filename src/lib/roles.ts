@@ -1,4 +1,5 @@
 /** What a peer does for others and how much of the network it keeps up with, by its role: one table, all flags of the same daemon. */
+import { MINUTE_MS } from './time.ts'
 
 /**
  * `peer` serves others where it can be reached; `light` only uses the network; `relay` carries other people's connections on a
@@ -40,7 +41,6 @@ export interface Role {
 
 const KIB = 1_024
 const MIB = 1_024 * KIB
-const MINUTE_MS = 60_000
 
 export const ROLES: Readonly<Record<RoleName, Role>> = {
   peer: {

@@ -23,11 +23,11 @@ import type { ConnectedPeer } from './ports.ts'
 import type { ReachParts } from './reach/parts.ts'
 import { ADDRESS_DIAL_DEADLINE_MS, DIAL_DEADLINE_MS } from './protocols.ts'
 import type { Role } from '../lib/roles.ts'
+import { DAY_MS } from '../lib/time.ts'
 import { orAborted, within } from './signals.ts'
 import type { TcpDialer } from './upgrade/tcp-dialer.ts'
 import type { LinkParts } from './upgrade/webrtc/webrtc.ts'
 
-const DAY_MS = 86_400_000
 const KAD_REFRESH_MS = 1_800_000
 const KIB = 1_024
 const STOP_DEADLINE_MS = 2_000

@@ -5,10 +5,10 @@
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { equal, toHex } from '../lib/bytes.ts'
 import { CodecError, VerificationError } from '../lib/errors.ts'
+import { DAY_MS } from '../lib/time.ts'
 import { keyRotationBytes, peerListBytes } from '../wire/peer-list.ts'
 import type { KeyRotation, PeerList } from '../wire/peer-list.ts'
 
-const DAY_MS = 24 * 3_600_000
 /** Clocks that are wrong by less than this may still read a list. */
 const CLOCK_SLACK_MS = DAY_MS
 /** A list is valid for that long at most: who keeps it has to be alive. */

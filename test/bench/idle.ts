@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LOCAL, MAIN } from '../../src/lib/network-profile.ts'
+import { MINUTE_MS } from '../../src/lib/time.ts'
 import { befriend, knowEnough, pause, startAll, Testbed } from '../support/daemons.ts'
 import type { Daemon } from '../support/daemons.ts'
 import { cpuMsOf, median } from './harness.ts'
@@ -16,7 +17,6 @@ const PEERS = 4
 const LIGHT = 2
 /** Joining, the first sweeps and what the compiler does late are not idleness. */
 const SETTLE_SHARE = 0.3
-const MINUTE_MS = 60_000
 const MIB = 1_048_576
 
 /** Loopback, and a young network: whoever is there holds at once. */

@@ -3,8 +3,8 @@ import type { ApiDaemon } from '../support/api-daemon.ts'
 import { heldOnDisk } from '../support/holder-disk.ts'
 import type { HeldIds } from '../support/holder-disk.ts'
 import { SMALL_DISK_BYTES } from './network.ts'
+import { HOUR_MS } from '../../src/lib/time.ts'
 
-const HOUR_MS = 3_600_000
 /** I5: how long after its expiry a letter may still lie there. */
 const KEPT_HOURS = 24
 /** I4: nothing that peers do may take more memory than this. */

@@ -12,6 +12,7 @@ import { StorageError } from '../../src/lib/errors.ts'
 import { silentLogger } from '../../src/lib/log.ts'
 import type { Logger } from '../../src/lib/log.ts'
 import { seededRng } from '../../src/lib/rng.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'
 import { HOLDER_STATUS as STATUS } from '../../src/wire/holder.ts'
 import type { HolderResponse } from '../../src/wire/holder.ts'
 import type { PrekeyBundle, PrekeySlice, SliceReport } from '../../src/wire/prekey-slices.ts'
@@ -20,10 +21,8 @@ import { DAY_S, flipped, NOW_S, prekeysOf } from '../unit/protocol/card-fixtures
 import { poolOf } from '../unit/protocol/pool-fixtures.ts'
 import type { Pool, PoolOptions } from '../unit/protocol/pool-fixtures.ts'
 import { recordingLogger } from '../support/recording-logger.ts'
-import { crypto, DAY_MS, directLink, HOUR_MS, never, Swarm, PROFILE } from '../unit/services/swarm.ts'
+import { crypto, directLink, never, Swarm, PROFILE } from '../unit/services/swarm.ts'
 import type { HolderNode, MemoryLink } from '../unit/services/swarm.ts'
-
-const MINUTE_MS = 60_000
 
 interface OneOptions extends PoolOptions {
   readonly stampBits?: number

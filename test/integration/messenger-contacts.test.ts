@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConflictError, IdentityChangedError, UsageError } from '../../src/lib/errors.ts'
+import { DAY_MS } from '../../src/lib/time.ts'
 import { CONTACT_STATE } from '../../src/store/records.ts'
 import { encode } from '../../src/wire/codec.ts'
 import { CONTENT_KIND, contactAcceptBodyCodec, contentCodec, textBodyCodec } from '../../src/wire/content.ts'
@@ -11,7 +12,6 @@ import { LETTER_KIND } from '../../src/wire/letter.ts'
 import { World } from '../support/messenger.ts'
 import type { Person } from '../support/messenger.ts'
 
-const DAY_MS = 86_400_000
 const pair = async (options = {}) => {
   const world = await World.of(['alice', 'bob'], options)
   return { world, alice: world.named('alice'), bob: world.named('bob') }

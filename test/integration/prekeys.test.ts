@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { DecryptError, NetworkError, NotFoundError } from '../../src/lib/errors.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'
 import { HOLDER_STATUS, HOLDER_VERB } from '../../src/wire/holder.ts'
 import type { HolderResponse, HolderStatus } from '../../src/wire/holder.ts'
 import type { PrekeySlice } from '../../src/wire/prekey-slices.ts'
 import { ownerIn } from '../unit/services/prekey-owner.ts'
 import type { Owner } from '../unit/services/prekey-owner.ts'
-import { crypto, DAY_MS, HOUR_MS, Swarm } from '../unit/services/swarm.ts'
+import { crypto, Swarm } from '../unit/services/swarm.ts'
 import type { HolderNode, Lie } from '../unit/services/swarm.ts'
 
-const MINUTE_MS = 60_000
 /** Long enough to get somewhere, short enough to see what comes first. */
 const STEP_MS = 6 * MINUTE_MS
 /** The longest that a look after the pool takes to come. */

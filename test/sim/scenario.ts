@@ -3,7 +3,7 @@ import type { Daemon } from '../../src/daemon/daemon.ts'
 import type { UnlockedRooms } from '../../src/daemon/unlocked.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { seededRng } from '../../src/lib/rng.ts'
-import { DAY_MS, HOUR_MS } from '../../src/protocol/mailbox-rules.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'
 import { Faults } from './faults.ts'
 import type { Mix } from './mix.ts'
 import type { Mutation } from './mutations.ts'
@@ -30,7 +30,6 @@ export const SIZES = {
 export type SizeName = keyof typeof SIZES
 
 const NO_ID = new Uint8Array(16)
-const MINUTE_MS = 60_000
 const CHECK_MS = 5 * HOUR_MS
 /** A holder counts in a zone once it has had time for three rounds of repair. */
 const SETTLED_MS = 3.6 * SIM_PROFILE.repairIntervalMs

@@ -3,10 +3,9 @@ import { test } from 'node:test'
 import { VirtualClock } from '../../src/lib/clock.ts'
 import { LOCAL, MAIN } from '../../src/lib/network-profile.ts'
 import { silentLogger } from '../../src/lib/log.ts'
+import { MINUTE_MS } from '../../src/lib/time.ts'
 import type { Reachability } from '../../src/net/reach/reachability.ts'
 import { takingRole } from '../../src/taking-role.ts'
-
-const MINUTE_MS = 60_000
 
 function role(profile = { ...MAIN, holderUptimeMs: 10 * MINUTE_MS }, first: Reachability = 'unknown') {
   const clock = new VirtualClock()

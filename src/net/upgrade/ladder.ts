@@ -8,9 +8,9 @@ import type { Clock } from '../../lib/clock.ts'
 import { nameOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { MINUTE_MS } from '../../lib/time.ts'
 import type { Outcome } from './exchange.ts'
 
-const MINUTE_MS = 60_000
 const AFTER_FAILURE: BackoffPolicy = { firstMs: 30_000, maxMs: 30 * MINUTE_MS, factor: 2 }
 /** Both sides know that it cannot work, until something changes. */
 const AFTER_IMPOSSIBLE_MS = 30 * MINUTE_MS

@@ -2,13 +2,13 @@
 import { equal } from '../../lib/bytes.ts'
 import { StorageError } from '../../lib/errors.ts'
 import type { SecurityLog } from '../../lib/security-log.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import { encode } from '../../wire/codec.ts'
 import { ANSWER_KIND, CARD_KIND, HOLDER_STATUS } from '../../wire/holder.ts'
 import type { HolderStatus } from '../../wire/holder.ts'
 import { prekeySliceCodec } from '../../wire/prekey-slices.ts'
 import type { PrekeySlice, ProvenPrekey, TakePrekey } from '../../wire/prekey-slices.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
-import { HOUR_MS } from '../../protocol/mailbox-rules.ts'
 import {
   prekeyStampBits,
   prekeyStampChallenge,

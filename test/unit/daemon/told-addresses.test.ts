@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { ToldAddresses } from '../../../src/daemon/told-addresses.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
+import { MINUTE_MS } from '../../../src/lib/time.ts'
 
-const MINUTE_MS = 60_000
 const MONTH_MS = 30 * 24 * 60 * MINUTE_MS
 
 function telling(told = '') {

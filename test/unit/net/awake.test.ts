@@ -4,11 +4,10 @@ import type { Connection } from '@libp2p/interface'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
+import { HOUR_MS } from '../../../src/lib/time.ts'
 import { Awake } from '../../../src/net/join/awake.ts'
 import type { Change } from '../../../src/net/join/awake.ts'
 import { Pulse } from '../../../src/net/join/pulse.ts'
-
-const HOUR_MS = 3_600_000
 
 /** Timers that stand still while the machine sleeps, and a wall clock that does not. */
 function laptop(): { clock: Clock; runs: (ms: number) => Promise<void>; sleeps: (ms: number) => void } {

@@ -4,12 +4,12 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Stream, StreamHandler, Topology } from '@libp2p/interface'
 import { multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { VirtualClock } from '../../../src/lib/clock.ts'
+import { HOUR_MS } from '../../../src/lib/time.ts'
 import { carry } from '../../../src/net/reach/carry.ts'
 import { Gate } from '../../../src/net/reach/gate.ts'
 import { until } from './hosts.ts'
 
 const KIB = 1_024
-const HOUR_MS = 3_600_000
 
 /** Two ends of a stream over yamux, set up as in `libp2p-node.ts`. */
 async function yamuxPair(): Promise<[Stream, Stream]> {

@@ -9,6 +9,7 @@ import { VirtualClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { MAIN } from '../../../src/lib/network-profile.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
+import { HOUR_MS } from '../../../src/lib/time.ts'
 import type { Dialer } from '../../../src/net/dialer.ts'
 import type { OwnInterface } from '../../../src/net/join/interfaces.ts'
 import type { Node } from '../../../src/net/libp2p-node.ts'
@@ -23,7 +24,6 @@ const SELF = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
 const GUEST_OF = '12D3KooWRRqAo5f41sQmc9BpsfqarZgd7PWUiX14Mz1htXDEc7Gp'
 const VICTIM = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 const PROVED = `/ip4/8.8.8.8/tcp/4001/p2p/${GUEST_OF}`
-const HOUR_MS = 3_600_000
 
 /** A member without a network: who is dialled is counted, and only GUEST_OF answers. */
 async function member(t: TestContext) {

@@ -3,11 +3,11 @@ import { test } from 'node:test'
 import { multiaddr } from '@multiformats/multiaddr'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
+import { MINUTE_MS } from '../../../src/lib/time.ts'
 import type { Arrival } from '../../../src/net/reach/inbound.ts'
 import { wideNetwork } from '../../../src/net/reach/inbound.ts'
 import { OwnAddresses } from '../../../src/net/reach/own-addresses.ts'
 
-const MINUTE_MS = 60_000
 const OWN = '/ip4/8.8.4.4/tcp/4001'
 const OTHER = '/ip4/8.8.4.5/tcp/4001'
 const SIX = '/ip6/2a00:1450:4001::5/tcp/4001'

@@ -8,6 +8,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
+import { MINUTE_MS } from '../../../src/lib/time.ts'
 import { fromMultihash } from '../../../src/net/peer-id.ts'
 import { Proofs } from '../../../src/net/reach/proofs.ts'
 import { until } from './hosts.ts'
@@ -19,7 +20,6 @@ const LAN = '/ip4/192.168.1.4/tcp/4001'
 const V1 = '/libp2p/autonat/1.0.0'
 const V2 = '/libp2p/autonat/2/dial-request'
 const PROTOCOLS = [V1, V2] as const
-const MINUTE_MS = 60_000
 /** `DIAL_RESPONSE` of status OK, and `dialResponse` that the first address was dialled: with their lengths. */
 const YES = { [V1]: [6, 0x08, 1, 0x1a, 2, 0x08, 0], [V2]: [8, 0x12, 6, 0x08, 0xc8, 1, 0x18, 0xc8, 1] } as const
 /** The same with `E_DIAL_ERROR`. */

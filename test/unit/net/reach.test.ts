@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { judge } from '../../../src/net/reach/reachability.ts'
 import { fromMultihash, multihashOfPeerId } from '../../../src/net/peer-id.ts'
+import { MINUTE_MS } from '../../../src/lib/time.ts'
 
-const MINUTE_MS = 60_000
 const PEER = '12D3KooWAvd4jSNemYpZ3tx5Z3DVFENY813tkGEd8V5qFE6BeAmx'
 
 test('NA-02 behind a NAT is who is connected to public peers and has no address that others dialled', () => {

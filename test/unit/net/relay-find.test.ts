@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRng } from '../../../src/lib/rng.ts'
+import { MINUTE_MS } from '../../../src/lib/time.ts'
 import type { Node } from '../../../src/net/libp2p-node.ts'
 import { walkAnywhere } from '../../../src/net/reach/walk.ts'
 import { RoutingSim } from '../../support/routing-sim.ts'
@@ -11,7 +12,6 @@ const RELAYS = 50
 const ROUND_TRIP_MS = 200
 /** As many as the keeper wants to choose among (`relay-keeper.ts`). */
 const CHOICE_MIN = 6
-const MINUTE_MS = 60_000
 
 test(`OP-10 a newcomer meets 90 % of 50 relays among 200 peers within a minute of walking (seed ${SEED})`, async (t) => {
   const rng = seededRng(SEED)

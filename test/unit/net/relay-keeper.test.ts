@@ -3,12 +3,10 @@ import { test } from 'node:test'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/lib/time.ts'
 import { KnownRelays } from '../../../src/net/reach/known-relays.ts'
 import { RelayKeeper } from '../../../src/net/reach/relay-keeper.ts'
 import type { PeerRecord } from '../../../src/wire/peer.ts'
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
 
 /** A keeper among relays of our making. */
 function keeping(options: { readonly diversity?: boolean } = {}) {

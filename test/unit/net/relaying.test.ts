@@ -9,13 +9,12 @@ import fc from 'fast-check'
 import { concat } from '../../../src/lib/bytes.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { ROLES } from '../../../src/lib/roles.ts'
+import { MINUTE_MS } from '../../../src/lib/time.ts'
 import { Circuits } from '../../../src/net/reach/circuits.ts'
 import { FairRate } from '../../../src/net/reach/fair-rate.ts'
 import { HOP_STATUS, delimited, hopStatus } from '../../../src/net/reach/hop.ts'
 import { Reservations } from '../../../src/net/reach/reservations.ts'
 import { Waiting } from '../../../src/net/reach/waiting.ts'
-
-const MINUTE_MS = 60_000
 
 function carrying(circuitsMax: number, circuitsPerPeerMax: number) {
   const clock = new VirtualClock()

@@ -2,13 +2,13 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { nativeProvider as crypto } from '../../../src/crypto/native.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
+import { DAY_MS } from '../../../src/lib/time.ts'
 import { LIST_LIFE_MAX_MS, ROTATIONS_MAX, verifyPeerList } from '../../../src/protocol/peer-list.ts'
 import type { ListRules, ListSignature, SignedList } from '../../../src/protocol/peer-list.ts'
 import { keyRotationBytes, peerListBytes } from '../../../src/wire/peer-list.ts'
 import type { PeerList } from '../../../src/wire/peer-list.ts'
 
 const NOW = 1_800_000_000_000
-const DAY_MS = 86_400_000
 const rng = seededRng(11)
 const keeper = () => {
   const seed = rng.bytes(32)

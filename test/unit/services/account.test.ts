@@ -18,6 +18,7 @@ import {
 } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { type Rng, seededRng, systemRng } from '../../../src/lib/rng.ts'
+import { DAY_MS } from '../../../src/lib/time.ts'
 import { accountId } from '../../../src/protocol/account-id.ts'
 import { accountCardHash, verifyAccountCard, verifyPrekeyCard } from '../../../src/protocol/card-rules.ts'
 import { accountCardKey, epochKey, epochOf, prekeyCardKey } from '../../../src/protocol/mailbox-rules.ts'
@@ -39,7 +40,6 @@ import type { Vault } from '../../../src/store/vault.ts'
 import { CARD_KIND } from '../../../src/wire/holder.ts'
 import { CardMemory } from './card-network.ts'
 
-const DAY_MS = 86_400_000
 const PROFILE = { epochMs: 7 * DAY_MS }
 const PASSPHRASE = 'correct horse battery staple'
 const CHEAP = { memoryKiB: 64, passes: 1, length: 32 }

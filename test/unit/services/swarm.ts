@@ -13,6 +13,7 @@ import { NetworkError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import type { Rng } from '../../../src/lib/rng.ts'
+import { DAY_MS } from '../../../src/lib/time.ts'
 import { byDistance } from '../../../src/protocol/replicas.ts'
 import {
   commitmentOf,
@@ -43,8 +44,6 @@ import type { Deposit, LaneProof, Letter, Tombstone } from '../../../src/wire/le
 import type { PeerRecord } from '../../../src/wire/peer.ts'
 
 export const crypto = nativeProvider
-export const DAY_MS = 86_400_000
-export const HOUR_MS = 3_600_000
 export const PROFILE: MailProfile = {
   epochMs: 7 * DAY_MS,
   stampBits: 2,

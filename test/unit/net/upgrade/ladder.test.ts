@@ -3,10 +3,9 @@ import { test } from 'node:test'
 import { VirtualClock } from '../../../../src/lib/clock.ts'
 import { silentLogger } from '../../../../src/lib/log.ts'
 import { seededRng } from '../../../../src/lib/rng.ts'
+import { MINUTE_MS } from '../../../../src/lib/time.ts'
 import type { Outcome } from '../../../../src/net/upgrade/exchange.ts'
 import { Ladder } from '../../../../src/net/upgrade/ladder.ts'
-
-const MINUTE_MS = 60_000
 
 class World {
   readonly clock = new VirtualClock()

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { VirtualClock } from '../../../../src/lib/clock.ts'
+import { HOUR_MS } from '../../../../src/lib/time.ts'
 import { addressOf, endpointOf } from '../../../../src/net/upgrade/endpoint.ts'
 import { ObservedAddresses } from '../../../../src/net/upgrade/observed.ts'
 import { SEED } from '../../../support/strict.ts'
 
-const HOUR_MS = 3_600_000
 const mine = '/ip4/21.0.0.2/tcp/4000'
 
 function watched(): { clock: VirtualClock; observed: ObservedAddresses } {
