@@ -74,7 +74,7 @@ export async function signPeerList(file: string, keyFile: string): Promise<strin
   return formatPeerList({
     rotations,
     list: signed.list,
-    signatures: add(signed.signatures, peerListBytes(signed.list)),
+    signatures: add(signed.signatures, peerListBytes(signed.list, rotations)),
   })
 }
 

@@ -11,9 +11,9 @@ import { fromHex, toHex } from './lib/bytes.ts'
 import { UsageError, VerificationError, messageOf, nameOf } from './lib/errors.ts'
 import type { Logger } from './lib/log.ts'
 import type { NetworkProfile } from './lib/network-profile.ts'
-import { ROTATIONS_MAX, verifyKeepers, verifyPeerList } from './protocol/peer-list.ts'
+import { verifyKeepers, verifyPeerList } from './protocol/peer-list.ts'
 import type { SignedList } from './protocol/peer-list.ts'
-import { LIST_KEYS_MAX, LISTED_PEERS_MAX, LISTED_PEERS_MIN } from './wire/peer-list.ts'
+import { LIST_KEYS_MAX, LISTED_PEERS_MAX, LISTED_PEERS_MIN, ROTATIONS_MAX } from './wire/peer-list.ts'
 
 const FILE_BYTES_MAX = 262_144
 

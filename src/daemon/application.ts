@@ -28,6 +28,7 @@ import { CONTACT_DIRECT, PIN_SOURCE } from '../store/records.ts'
 import type { Contact, Message } from '../store/records.ts'
 import type { PrekeyCard } from '../wire/prekeys.ts'
 import { encodeInvite, encodeSafetyQr, parseInvite } from '../wire/invite.ts'
+import { hiddenSelf } from './base.ts'
 import type { Daemon } from './daemon.ts'
 import { netView } from './net-view.ts'
 import type { UnlockedRooms } from './unlocked.ts'
@@ -137,7 +138,7 @@ export class DaemonApplication implements Application {
       await rooms.policies.publishSoon(INVITE_PUBLISH_MS)
     }
     const ways = base.host.joining.waysIn()
-    const addresses = base.neverDirect ? hiddenWays(ways, base.host.routing.self()) : ways
+    const addresses = base.neverDirect ? hiddenWays(ways, base.host.routing.self(), hiddenSelf(base)) : ways
     return { link: encodeInvite({ version: 1, accountId: rooms.account.accountId, addresses, token }) }
   }
 

@@ -6,9 +6,9 @@ import type { Clock } from '../lib/clock.ts'
 import { nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Contacts } from '../services/contacts/contacts.ts'
-import { hidden } from '../services/contacts/meetings.ts'
 import type { Journal } from '../services/events/journal.ts'
 import type { Store } from '../store/store.ts'
+import { hiddenSelf } from './base.ts'
 import type { Base } from './base.ts'
 
 /** Addresses settle: a second relay comes right after the first. */
@@ -119,14 +119,14 @@ interface ToldRooms {
 }
 
 /** For an account: what was told is kept with it. */
-export function toldAddresses(
-  { clock, log, host, neverDirect }: Base,
-  { store, journal, contacts }: ToldRooms,
-): ToldAddresses {
+export function toldAddresses(base: Base, { store, journal, contacts }: ToldRooms): ToldAddresses {
+  const { clock, log, host, neverDirect } = base
+  /** With those that are not to meet us: what they are told depends on the verdict as well. */
+  const apart = (): readonly string[] => hiddenSelf(base).addresses.map((address) => `hidden:${address}`)
   return new ToldAddresses({
     clock,
     log,
-    addresses: () => (neverDirect ? hidden(host.routing.self()).addresses : host.addresses()),
+    addresses: () => [...(neverDirect ? [] : host.addresses()), ...apart()],
     told: async () => store.settings.get(SETTING),
     note: async (addresses) =>
       journal.commit(() => ({ ops: store.settings.put(SETTING, addresses), facts: [], result: undefined })),

@@ -2,6 +2,7 @@
  * Everything that works with the account's keys, built top to bottom once the vault is open, and gone when it locks. The
  * only place that knows these classes; what they know of each other are ports.
  */
+import { hiddenSelf } from './base.ts'
 import type { Base } from './base.ts'
 import { equal, wipe } from '../lib/bytes.ts'
 import { nameOf } from '../lib/errors.ts'
@@ -101,7 +102,7 @@ export class Unlocked implements Startable {
     this.#meetings = new Meetings({
       contacts: rooms.store.contacts,
       network: base.host.direct,
-      self: () => base.host.routing.self(),
+      hidden: () => hiddenSelf(base),
       neverDirect: base.neverDirect,
     })
     this.#lifecycle = new Lifecycle(
@@ -306,7 +307,8 @@ function build(
     policies.changed()
   }
   const { mailboxSeed } = account
-  const grants = new Grants({ crypto, routing: host.routing, profile, mailboxSeed, neverDirect: base.neverDirect })
+  const told = { routing: host.routing, hidden: () => hiddenSelf(base), neverDirect: base.neverDirect }
+  const grants = new Grants({ crypto, profile, mailboxSeed, ...told })
   const contacts = new Contacts({
     store,
     journal,

@@ -48,10 +48,15 @@ function isWebRtc(connection: Pick<Connection, 'remoteAddr'>): boolean {
   return connection.remoteAddr.getComponents().some((component) => component.name === 'webrtc')
 }
 
-/** The IP address in text form, or `undefined` over a relay or by name. */
+/** Whether it leads to an address that anybody can dial: not over a relay, nor agreed over one. */
+export function isPlain(connection: Pick<Connection, 'remoteAddr'>): boolean {
+  return !isRelayed(connection) && !isWebRtc(connection)
+}
+
+/** The IP address in text form, or `undefined` over a relay or where a name is in it. */
 export function ipOf(address: Multiaddr): string | undefined {
   const components = address.getComponents()
-  if (components.some((component) => component.name === 'p2p-circuit')) return undefined
+  if (components.some(({ name }) => name === 'p2p-circuit' || name.startsWith('dns'))) return undefined
   const first = components.find((component) => component.name === 'ip4' || component.name === 'ip6')
   return first?.value
 }

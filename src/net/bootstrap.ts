@@ -50,13 +50,14 @@ export interface BootstrapInit {
   readonly connect: (peer: PeerRecord, signal: AbortSignal) => Promise<unknown>
 }
 
-/** The entries that are multiaddrs, with a warning for each that is not (ID-08). */
+/** The entries that can be dialled, with a warning for each that cannot (ID-08): lists in DNS (dnsaddr) are not read. */
 export function readBootstrap(entries: readonly string[], log: Logger): readonly Multiaddr[] {
   const addresses: Multiaddr[] = []
   for (const [index, entry] of entries.entries()) {
     const address = parseAddress(entry.trim())
     const peerId = address === undefined ? undefined : peerIdOf(address)
-    const dialable = address?.getComponents().some((component) => component.name === 'tcp') === true
+    const parts = address?.getComponents().map(({ name }) => name) ?? []
+    const dialable = parts.includes('tcp') && !parts.includes('dnsaddr')
     if (address === undefined || !dialable || (peerId !== undefined && parsePeerId(peerId) === undefined)) {
       log.warn('a bootstrap address is not valid and was skipped', { entry: index + 1 })
     } else {

@@ -15,8 +15,16 @@ import { networkError, orAborted, within } from './signals.ts'
 const STREAM_TRIES = 2
 const PROBE_DEADLINE_MS = 3_000
 
-/** `relayed`: nobody but a relay is to see where we are. */
-type Path = 'any' | 'relayed'
+/**
+ * `relayed`: over a relay, though there be a direct connection. `arrived`: only on a connection that the peer made over a relay of
+ * ours; one that it names may be its own, and see where we are.
+ */
+type Path = 'any' | 'relayed' | 'arrived'
+
+/** Whether the peer came over a relay that we chose. */
+export function hasArrived(connection: Connection): boolean {
+  return isRelayed(connection) && connection.direction === 'inbound'
+}
 
 /** A new stream, and what it runs over. */
 export interface Opened {
@@ -34,15 +42,16 @@ export class Dialer {
 
   /** An open connection to the peer, a direct one where there is one, or `undefined`. */
   existing(peerId: string): Connection | undefined {
-    return this.direct(peerId) ?? this.#open(peerId)[0]
+    return this.direct(peerId) ?? this.connections(peerId)[0]
   }
 
   /** An open connection that nobody carries for us, or `undefined`. */
   direct(peerId: string): Connection | undefined {
-    return this.#open(peerId).find((connection) => !isRelayed(connection))
+    return this.connections(peerId).find((connection) => !isRelayed(connection))
   }
 
-  #open(peerId: string): readonly Connection[] {
+  /** Those that are open. */
+  connections(peerId: string): readonly Connection[] {
     const id = parsePeerId(peerId)
     if (id === undefined) return []
     return this.#node.getConnections(id).filter((connection) => connection.status === 'open')
@@ -50,9 +59,10 @@ export class Dialer {
 
   /** A connection, the existing one where there is one. Throws NetworkError or TimeoutError. */
   async connect(peer: PeerRecord, signal: AbortSignal, path: Path = 'any'): Promise<Connection> {
-    const carried = path === 'relayed'
-    const existing = carried ? this.#open(peer.id).find(isRelayed) : this.existing(peer.id)
+    const existing = this.#existingOn(path, peer.id)
     if (existing !== undefined) return existing
+    if (path === 'arrived') throw new NetworkError('the peer has not come over a relay of ours')
+    const carried = path === 'relayed'
     const known = peer.addresses.map((text) => addressFor(text, peer.id)).filter((address) => address !== undefined)
     const addresses = carried ? known.filter((remoteAddr) => isRelayed({ remoteAddr })) : known
     if (addresses.length === 0) throw new NetworkError('no address of the peer is known')
@@ -60,6 +70,11 @@ export class Dialer {
     // libp2p may have joined another dial to this peer
     if (carried && !isRelayed(connection)) throw new NetworkError('no relay leads to the peer')
     return connection
+  }
+
+  #existingOn(path: Path, peerId: string): Connection | undefined {
+    if (path === 'any') return this.existing(peerId)
+    return this.connections(peerId).find(path === 'relayed' ? isRelayed : hasArrived)
   }
 
   /** @param force even where the peer is connected on another path */

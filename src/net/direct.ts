@@ -19,8 +19,9 @@ import { DIRECT_FRAME, directFrameCodec, directMessageCodec } from '../wire/dire
 import type { DirectFrame } from '../wire/direct.ts'
 import type { PeerRecord } from '../wire/peer.ts'
 import { isRelayed } from './addresses.ts'
+import { hasArrived } from './dialer.ts'
 import type { Dialer, Opened } from './dialer.ts'
-import { Lane, Pair } from './lanes.ts'
+import { guestsOf, Lane, Pair } from './lanes.ts'
 import type { Opening } from './lanes.ts'
 import { Leaving } from './leaving.ts'
 import type { DirectListener, DirectNetwork, Meeting } from './ports.ts'
@@ -59,6 +60,8 @@ export class DirectStreams implements DirectNetwork {
   readonly #relayedListeners: DirectPeerListener[] = []
   readonly #cutListeners: DirectPeerListener[] = []
   readonly #told = new WeakSet<Lane>()
+  /** Direct connections on which a peer refused our stream: the next is opened over a relay. */
+  readonly #refusing = new WeakSet<Connection>()
   readonly #moving = new Map<string, Promise<void>>()
   readonly #opening = new Set<string>()
   readonly #leaving: Leaving
@@ -68,7 +71,7 @@ export class DirectStreams implements DirectNetwork {
   constructor(init: DirectInit) {
     this.#init = init
     this.#rate = new RateLimiter(init.limits.rate, init.clock)
-    this.#leaving = new Leaving(init, this.#stopped.signal)
+    this.#leaving = new Leaving({ ...init, mayUse: this.#mayUse }, this.#stopped.signal)
   }
 
   onFrame(listener: DirectListener): void {
@@ -132,7 +135,7 @@ export class DirectStreams implements DirectNetwork {
   /** Serves a stream that a peer opened. Never throws. */
   async serve(stream: Stream, connection: Connection): Promise<void> {
     const peerId = connection.remotePeer.toString()
-    if (this.#stopped.signal.aborted || !this.#mayUse(peerId, connection) || !this.#hasRoom(peerId)) {
+    if (this.#stopped.signal.aborted || !this.#mayUse(connection) || !this.#hasRoom(peerId)) {
       stream.abort(new LimitError('not served'))
       return
     }
@@ -159,8 +162,10 @@ export class DirectStreams implements DirectNetwork {
   async #move(connection: Connection): Promise<void> {
     try {
       const signal = within(DIAL_DEADLINE_MS, this.#stopped.signal)
-      this.#adopt({ stream: await connection.newStream(this.#init.limits.id, { signal }), connection }, 'move')
+      const stream = await connection.newStream(this.#init.limits.id, { signal })
+      this.#adopt(this.#allowed({ stream, connection }), 'move')
     } catch (error) {
+      this.#probeLate(connection.remotePeer.toString(), error)
       this.#init.log.debug('the conversation stays on the relay', { error: nameOf(error) })
     }
   }
@@ -172,9 +177,9 @@ export class DirectStreams implements DirectNetwork {
     )
   }
 
-  #mayUse(peerId: string, connection: Connection): boolean {
-    const meeting = this.#meeting(peerId)
-    return meeting === 'relayed' ? isRelayed(connection) : meeting !== 'none'
+  readonly #mayUse = (connection: Connection): boolean => {
+    const meeting = this.#meeting(connection.remotePeer.toString())
+    return meeting === 'relayed' ? hasArrived(connection) : meeting !== 'none'
   }
 
   /** What the user lets the peer have of us is not what it was. */
@@ -183,13 +188,20 @@ export class DirectStreams implements DirectNetwork {
     pair.meeting = meeting
     if (meeting === 'direct') return
     const kept =
-      wasKnown && meeting === 'stranger' ? [] : pair.lanes.filter(({ connection }) => this.#mayUse(peerId, connection))
+      wasKnown && meeting === 'stranger' ? [] : pair.lanes.filter(({ connection }) => this.#mayUse(connection))
     for (const lane of pair.lanes) if (!kept.includes(lane)) lane.cut('the peer is not to be met here')
     if (kept.length === 0) {
       pair.wrote = false
       pair.heard = false
     }
     for (const listener of this.#cutListeners) listener(peerId)
+    this.#shut(peerId)
+  }
+
+  /** What is left open would go on showing where we are, and that we are there. */
+  #shut(peerId: string): void {
+    const connections = this.#init.dialer.connections(peerId)
+    for (const connection of connections) if (!this.#mayUse(connection)) this.#leaving.retire(connection)
   }
 
   /**
@@ -197,12 +209,11 @@ export class DirectStreams implements DirectNetwork {
    * to do with are not in the way of one another.
    */
   #hasRoom(peerId: string): boolean {
-    const { guestsMax = DIRECT_STREAMS_MAX } = this.#init
-    const guests = [...this.#pairs].filter(([, pair]) => pair.isGuest)
-    if (this.#pairs.has(peerId) || guests.length < guestsMax) return true
-    const strange = ({ meeting }: Pair): number => (meeting === 'stranger' ? 0 : 1)
-    const [first] = guests.sort(([, a], [, b]) => strange(a) - strange(b) || a.heardAt - b.heardAt)
-    if (first === undefined || (strange(first[1]) === 1 && this.#meeting(peerId) === 'stranger')) return false
+    if (this.#pairs.has(peerId)) return true
+    const guests = guestsOf(this.#pairs)
+    const [first] = guests
+    if (guests.length < (this.#init.guestsMax ?? DIRECT_STREAMS_MAX) || first === undefined) return true
+    if (first[1].meeting !== 'stranger' && this.#meeting(peerId) === 'stranger') return false
     for (const lane of first[1].lanes) lane.cut('others want to speak')
     this.#pairs.delete(first[0])
     return true
@@ -235,17 +246,40 @@ export class DirectStreams implements DirectNetwork {
     }
   }
 
-  /** Only as the peer may be met; nobody looks for strangers. */
   async #dial(peer: PeerRecord, signal: AbortSignal): Promise<Opened> {
-    const meeting = this.#meeting(peer.id)
-    if (meeting === 'none' || meeting === 'stranger') throw new NetworkError('the peer is not to be met')
-    const path = meeting === 'relayed' ? 'relayed' : 'any'
     const { dialer, withKnown, limits } = this.#init
-    const opened = await dialer.open(withKnown(peer), limits.id, signal, path)
-    if (this.#mayUse(peer.id, opened.connection) && !this.#stopped.signal.aborted) return opened
+    try {
+      return this.#allowed(await dialer.open(withKnown(peer), limits.id, signal, this.#pathTo(peer.id)))
+    } catch (error) {
+      this.#probeLate(peer.id, error)
+      throw error
+    }
+  }
+
+  /** Only as the peer may be met; nobody looks for strangers. Who refused us on its direct connection may be there over a relay. */
+  #pathTo(peerId: string): 'any' | 'relayed' | 'arrived' {
+    const meeting = this.#meeting(peerId)
+    if (meeting === 'none' || meeting === 'stranger') throw new NetworkError('the peer is not to be met')
+    if (meeting === 'relayed') return 'arrived'
+    const direct = this.#init.dialer.direct(peerId)
+    return direct !== undefined && this.#refusing.delete(direct) ? 'relayed' : 'any'
+  }
+
+  /** What the peer may have of us may be less than when we began to open it. */
+  #allowed(opened: Opened): Opened {
+    const peerId = opened.connection.remotePeer.toString()
+    const isAllowed = this.#meeting(peerId) !== 'stranger' && this.#mayUse(opened.connection)
+    if (isAllowed && !this.#stopped.signal.aborted) return opened
     const refused = new NetworkError('the peer is not to be met any more')
     opened.stream.abort(refused)
+    this.#shut(peerId)
     throw refused
+  }
+
+  /** A direct connection on which no stream comes about in time may be dead. */
+  #probeLate(peerId: string, error: unknown): void {
+    if (nameOf(error) !== 'TimeoutError') return
+    void this.#init.dialer.probeDirect(peerId, this.#init.clock, this.#stopped.signal)
   }
 
   /** A second stream would replace one that is being opened, or is on its way out with frames of ours. */
@@ -288,6 +322,7 @@ export class DirectStreams implements DirectNetwork {
       lane.stream.abort(error as Error)
     }
     lane.end()
+    if (!lane.relayed && lane.refused) this.#refusing.add(lane.connection)
     // the peer goes over to another path, and waits for the end of ours
     if (lane.relayed && lane.open) await this.#queueLeave(pair, lane.peerId)
     lane.stream.abort(new NetworkError('the peer ended the stream'))

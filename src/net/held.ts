@@ -2,7 +2,7 @@
  * What a stream has received while it is not read. libp2p keeps every piece as it came: a peer that fills a window of 512 KiB byte by
  * byte makes half a million objects of it, each holding on to the packet that it came in.
  */
-import type { Stream } from '@libp2p/interface'
+import type { MessageStream } from '@libp2p/interface'
 
 /** So many pieces are merged to one; whole windows of pieces of 1 KiB never are. */
 const PIECES_MAX = 512
@@ -19,7 +19,7 @@ interface Internals {
 }
 
 /** Keeps what waits in the stream in few pieces, whatever it came in. */
-export function mergeHeld(stream: Stream): void {
+export function mergeHeld(stream: MessageStream): void {
   const inner = stream as unknown as Internals
   const onData = inner.onData.bind(stream)
   let pieces = 0

@@ -26,6 +26,8 @@ export class Lane {
   readonly greeted: Promise<void>
   /** We write no more here. */
   leaving = false
+  /** A frame of the peer's was there. */
+  answered = false
   #ready: boolean
   #cut = false
   #hasEnded = false
@@ -54,6 +56,11 @@ export class Lane {
 
   get open(): boolean {
     return this.stream.status === 'open'
+  }
+
+  /** Whether the peer, or the link, ended it before it said anything. */
+  get refused(): boolean {
+    return !this.inbound && !this.answered && !this.#cut && this.stream.status === 'reset'
   }
 
   /** Whether we may write here. */
@@ -96,6 +103,7 @@ export class Lane {
 
   /** The peer's first frame is there. */
   greet(): void {
+    this.answered = true
     this.#ready = true
     this.#resolveGreeted()
   }
@@ -207,4 +215,11 @@ export class Pair {
       if (this.#left === left) this.#left = undefined
     })
   }
+}
+
+/** Peers that came by themselves and were never answered: strangers first, then who was silent for the longest. */
+export function guestsOf(pairs: ReadonlyMap<string, Pair>): readonly (readonly [string, Pair])[] {
+  const known = ({ meeting }: Pair): number => (meeting === 'stranger' ? 0 : 1)
+  const guests = [...pairs].filter(([, pair]) => pair.isGuest)
+  return guests.sort(([, a], [, b]) => known(a) - known(b) || a.heardAt - b.heardAt)
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import { withDeadline } from '../lib/clock.ts'
 import { NetworkError, TimeoutError, nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { isRelayed } from './addresses.ts'
 import type { Dialer } from './dialer.ts'
 import type { Lane } from './lanes.ts'
 import { orAborted } from './signals.ts'
@@ -13,11 +14,14 @@ const LEAVE_STALL_MS = 30_000
 const LEAVE_MAX_MS = 10 * 60_000
 /** A stream whose end is waited for is reset when nothing came on it for this long. */
 const END_STALL_MS = 8_000
-/** A relayed connection that nobody uses any more is closed after this. */
+/** A connection that is to go is looked at so often, and closed when nothing is open on it any more. */
 const RETIRE_MS = 10_000
+const IN_USE: ReadonlySet<string> = new Set(['open', 'closing'])
 
 export interface LeavingInit {
   readonly dialer: Pick<Dialer, 'direct'>
+  /** Whether the peer may be met on the connection. */
+  readonly mayUse: (connection: Connection) => boolean
   readonly clock: Clock
   readonly log: Logger
 }
@@ -25,7 +29,7 @@ export interface LeavingInit {
 export class Leaving {
   readonly #init: LeavingInit
   readonly #stopped: AbortSignal
-  readonly #retiring = new Set<() => void>()
+  readonly #retiring = new Map<Connection, () => void>()
 
   constructor(init: LeavingInit, stopped: AbortSignal) {
     this.#init = init
@@ -33,7 +37,7 @@ export class Leaving {
   }
 
   stop(): void {
-    for (const cancel of this.#retiring) cancel()
+    for (const cancel of this.#retiring.values()) cancel()
     this.#retiring.clear()
   }
 
@@ -52,7 +56,7 @@ export class Leaving {
         this.#stopped,
       )
       if (!inTime) throw new TimeoutError('the peer does not end the stream')
-      for (const lane of lanes) this.#retire(lane.connection)
+      for (const lane of lanes) this.#retireLater(lane.connection)
     } catch (error) {
       log.debug('left before the end', { error: nameOf(error) })
       for (const lane of lanes) lane.stream.abort(new NetworkError('left for a better path'))
@@ -97,15 +101,28 @@ export class Leaving {
     }
   }
 
-  #retire(connection: Connection): void {
-    if (this.#stopped.aborted) return
+  /** Closes a connection on which nothing is open: now, or later if it is still to go then. */
+  retire(connection: Connection): void {
+    if (this.#stopped.aborted || !this.#isToGo(connection)) return
+    if (connection.status === 'open' && !connection.streams.some(({ status }) => IN_USE.has(status))) {
+      connection.close().catch((error: unknown) => connection.abort(error as Error))
+    }
+    if (connection.status === 'open') this.#retireLater(connection)
+  }
+
+  #retireLater(connection: Connection): void {
+    if (this.#stopped.aborted || this.#retiring.has(connection)) return
     const cancel = this.#init.clock.after(RETIRE_MS, () => {
-      this.#retiring.delete(cancel)
-      const unused = connection.streams.length === 0 && connection.status === 'open'
-      if (unused && this.#init.dialer.direct(connection.remotePeer.toString()) !== undefined) {
-        connection.close().catch((error: unknown) => connection.abort(error as Error))
-      }
+      this.#retiring.delete(connection)
+      this.retire(connection)
     })
-    this.#retiring.add(cancel)
+    this.#retiring.set(connection, cancel)
+  }
+
+  /** There is a better one, or the peer is not to be met on it. */
+  #isToGo(connection: Connection): boolean {
+    const { dialer, mayUse } = this.#init
+    const isSpare = isRelayed(connection) && dialer.direct(connection.remotePeer.toString()) !== undefined
+    return isSpare || !mayUse(connection)
   }
 }

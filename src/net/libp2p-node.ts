@@ -87,6 +87,8 @@ export async function createNode(init: NodeInit): Promise<Node> {
       inboundConnectionThreshold: init.profile.inboundPerSecond,
       addressDialTimeout: ADDRESS_DIAL_DEADLINE_MS,
       dialTimeout: DIAL_DEADLINE_MS,
+      // libp2p asks DNS for each dnsaddr that a stranger names, and for all that the answers name, 32 deep, before any gate
+      resolvers: {},
     },
     // the default (10 s, 5 s) aborts busy healthy connections, and without aborting a frozen peer stays for ever; both ends
     // ask, and at every 30 s that alone was more than 1 KB/s with 20 neighbours

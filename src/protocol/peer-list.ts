@@ -6,14 +6,13 @@ import type { CryptoProvider } from '../crypto/provider.ts'
 import { equal, toHex } from '../lib/bytes.ts'
 import { CodecError, VerificationError } from '../lib/errors.ts'
 import { DAY_MS } from '../lib/time.ts'
-import { keyRotationBytes, peerListBytes } from '../wire/peer-list.ts'
+import { ROTATIONS_MAX, keyRotationBytes, peerListBytes } from '../wire/peer-list.ts'
 import type { KeyRotation, PeerList } from '../wire/peer-list.ts'
 
 /** Clocks that are wrong by less than this may still read a list. */
 const CLOCK_SLACK_MS = DAY_MS
 /** A list is valid for that long at most: who keeps it has to be alive. */
 export const LIST_LIFE_MAX_MS = 400 * DAY_MS
-export const ROTATIONS_MAX = 32
 
 export interface ListSignature {
   readonly key: Uint8Array
@@ -58,7 +57,7 @@ export function verifyKeepers(crypto: Verifier, signed: SignedList, rules: ListK
     !signedByMost(
       crypto,
       keys,
-      bytesOf(() => peerListBytes(list)),
+      bytesOf(() => peerListBytes(list, rotations)),
       signed.signatures,
     )
   )
@@ -67,7 +66,7 @@ export function verifyKeepers(crypto: Verifier, signed: SignedList, rules: ListK
 
 /**
  * The keys after all rotations, each signed by more than half of those before it. A newer release ships later keys: whatever led
- * to those is history, and not judged. Throws {@link VerificationError}.
+ * to those is history, and only the keys in force answer for it, by signing the list with it. Throws {@link VerificationError}.
  */
 function keysInForce(crypto: Verifier, { rotations }: SignedList, rules: ListKeepers): readonly Uint8Array[] {
   const shipped = rotations.findLastIndex((rotation) => sameKeys(rotation.keys, rules.keys))
@@ -118,7 +117,7 @@ function checkNewer(offered: SignedList, known: SignedList): void {
     throw new VerificationError('the peer list is older than the one known')
   // Two with one number: different daemons would believe different ones.
   const twin = offered.list.sequence === known.list.sequence
-  if (twin && !equal(peerListBytes(offered.list), peerListBytes(known.list)))
+  if (twin && !equal(peerListBytes(offered.list, offered.rotations), peerListBytes(known.list, known.rotations)))
     throw new VerificationError('the peer list has the number of another one')
 }
 

@@ -54,7 +54,7 @@ export class Contacts {
     return this.#records.delete({ id: accountId }, this.#tracker(accountId, undefined))
   }
 
-  /** Calls back on every change that reads see from then on, until the returned function ends it. */
+  /** Calls back on every change that reads see from then on, and where it fails with what is true instead, until the returned function ends it. */
   watch(watcher: ContactWatcher): () => void {
     this.#watchers.add(watcher)
     return () => {
@@ -74,7 +74,19 @@ export class Contacts {
       failed: () => {
         this.#changes++
         this.#ids = undefined
+        void this.#tellAgain(accountId)
       },
     }
+  }
+
+  /** What watchers heard never came about. Where nothing can be read they keep to it. */
+  async #tellAgain(accountId: Uint8Array): Promise<void> {
+    try {
+      for (let before = NaN; before !== this.#changes;) {
+        before = this.#changes
+        const contact = await this.get(accountId)
+        if (before === this.#changes) for (const watcher of this.#watchers) watcher(accountId, contact)
+      }
+    } catch {}
   }
 }

@@ -8,11 +8,12 @@ export const LIST_KEYS_MAX = 9
 /** Peers of one list. Fewer than three are no list: one that dies must not matter. */
 export const LISTED_PEERS_MAX = 64
 export const LISTED_PEERS_MIN = 3
+export const ROTATIONS_MAX = 32
 
 const network = text(32)
 
 /** Peers to join by: multiaddrs with `/p2p/…`. Times are milliseconds since the Unix epoch. */
-const peerListCodec = struct({
+const bodyCodec = struct({
   network,
   /** Counts up by at least one with every list. */
   sequence: u64,
@@ -20,7 +21,7 @@ const peerListCodec = struct({
   expiresAt: u64,
   peers: list(text(255), LISTED_PEERS_MAX, LISTED_PEERS_MIN),
 })
-export type PeerList = Coded<typeof peerListCodec>
+export type PeerList = Coded<typeof bodyCodec>
 
 /** Whoever signs after this rotation: Ed25519 public keys. */
 const keyRotationCodec = struct({
@@ -31,9 +32,12 @@ const keyRotationCodec = struct({
 })
 export type KeyRotation = Coded<typeof keyRotationCodec>
 
+/** A list with the rotations that led to the keys that sign it: nobody else adds any to it, or takes one away. */
+const peerListCodec = struct({ body: bodyCodec, rotations: list(keyRotationCodec, ROTATIONS_MAX) })
+
 /** The bytes under the signatures of a list. Throws CodecError for a value that the codec does not allow. */
-export function peerListBytes(body: PeerList): Uint8Array {
-  return concat(utf8('sotto peer list v1'), encode(peerListCodec, body))
+export function peerListBytes(body: PeerList, rotations: readonly KeyRotation[]): Uint8Array {
+  return concat(utf8('sotto peer list v1'), encode(peerListCodec, { body, rotations }))
 }
 
 /** The bytes under the signatures of a rotation. Throws CodecError for a value that the codec does not allow. */

@@ -56,12 +56,15 @@ function iceText(min: number, max: number): Codec<string> {
   return mapped(text(max), check, check)
 }
 
-/** All that two WebRTC stacks have to know of each other; everything else of an SDP is the same for all. */
-const iceCodec = struct({
+export const ICE_CREDENTIALS = {
   ufrag: iceText(4, 32),
   pwd: iceText(22, 64),
   /** SHA-256 of the DTLS certificate. */
   fingerprint: fixed(32),
+}
+/** All that two WebRTC stacks have to know of each other; everything else of an SDP is the same for all. */
+const iceCodec = struct({
+  ...ICE_CREDENTIALS,
   /** UDP, the best first. */
   candidates: list(endpointCodec, ICE_CANDIDATES_MAX),
 })

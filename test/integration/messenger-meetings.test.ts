@@ -52,6 +52,7 @@ test('NA-09 direct: never, for one contact: it is told how relays lead here and 
   const { world, alice, bob } = await pair()
   await using _ = world
   alice.addresses = RELAYED
+  alice.behindNat = true
   const view = await alice.app.updateContact(bob.address, { direct: 'never' })
   assert.equal(view.direct, 'never')
   assert.equal(alice.meeting(bob.peerId), 'relayed')
@@ -59,6 +60,25 @@ test('NA-09 direct: never, for one contact: it is told how relays lead here and 
   assert.deepEqual((await granted(bob, alice))?.multiaddrs, RELAYED)
   await alice.app.updateContact(bob.address, { direct: 'always' })
   assert.equal(alice.meeting(bob.peerId), 'direct')
+})
+
+test('NA-09 direct: never, before it is known that nobody can dial us: no peer id is told, whatever the addresses look like', async () => {
+  const { world, alice, bob } = await pair()
+  await using _ = world
+  alice.addresses = []
+  await alice.app.updateContact(bob.address, { direct: 'never' })
+  assert.equal(alice.meeting(bob.peerId), 'none')
+  await world.must(async () => (await granted(bob, alice))?.peerId === '', 'nothing is told')
+  alice.addresses = RELAYED
+  assert.equal(alice.meeting(bob.peerId), 'none')
+  alice.behindNat = true
+  assert.equal(alice.meeting(bob.peerId), 'relayed')
+  await world.must(
+    async () => (await granted(bob, alice))?.multiaddrs[0] === RELAYED[0],
+    'the verdict alone has it told',
+  )
+  alice.addresses = PUBLIC
+  assert.equal(alice.meeting(bob.peerId), 'none')
 })
 
 test('NA-09 where we can be dialled ourselves, a contact with direct: never learns no peer id and is met nowhere', async () => {
@@ -79,6 +99,7 @@ test('NA-09 direct: never, for all: no contact and no invite learns an address o
   await using _ = world
   await alice.stop()
   alice.neverDirect = true
+  alice.behindNat = true
   alice.addresses = RELAYED
   await alice.start()
   alice.online()

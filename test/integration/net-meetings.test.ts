@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import type { Stream } from '@libp2p/interface'
+import type { Connection, Stream } from '@libp2p/interface'
 import { concat, u32be } from '../../src/lib/bytes.ts'
 import { systemClock, VirtualClock } from '../../src/lib/clock.ts'
 import { LimitError, NetworkError } from '../../src/lib/errors.ts'
@@ -28,7 +28,17 @@ const OFFER = framed(
     body: { mapping: MAPPING.unknown, reachable: [], punchable: undefined, udp: UDP.none },
   }),
 )
+const everyAddress = (end: End): readonly string[] => end.node.getMultiaddrs().map(String)
+const isOther = ({ protocol }: Stream): boolean => protocol === '/other/1'
 const pause = async (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** While looks that are due later come at once. */
+async function untilLater(clock: VirtualClock, isSo: () => boolean): Promise<void> {
+  await until(() => {
+    void clock.advance(500)
+    return isSo()
+  })
+}
 
 /** Two that talk over a relay, and what came in at either. */
 async function talking(t: TestContext, ofA: EndOptions, ofB: EndOptions) {
@@ -66,25 +76,83 @@ for (const meeting of ['none', 'stranger', 'relayed'] as const) {
 }
 
 test('NA-09 direct: never: whatever direct connection is there, frames go over the relay, and nobody is let in by another way', async (t) => {
-  const { a, b, atA, atB } = await talking(t, {}, {})
+  const clock = new VirtualClock()
+  const { a, b, atA, atB } = await talking(t, {}, { clock })
   await dialPast(a, b)
   await until(() => b.streams.relayedTo(a.id) === undefined && a.streams.relayedTo(b.id) === undefined)
   await b.streams.send(a.record, numbered(1), soon())
   await until(() => atA.length === 2)
   b.streams.meetBy(() => 'relayed')
   await until(() => !b.streams.connected(a.id))
-  const everywhere = a.node.getMultiaddrs().map(String)
-  await b.streams.send({ id: a.id, addresses: everywhere }, numbered(2), soon())
+  await b.streams.send({ id: a.id, addresses: everyAddress(a) }, numbered(2), soon())
   await until(() => atA.length === 3)
-  const [direct] = [b.dialer.direct(a.id) ?? assert.fail('the direct connection is there')]
-  assert.ok(direct.streams.every(({ protocol }) => protocol !== DIRECT.id))
-  const refused = await (a.dialer.direct(b.id) ?? assert.fail()).newStream(DIRECT.id, { signal: soon() })
+  await untilLater(clock, () => b.dialer.direct(a.id) === undefined) // nothing else is on it
+  const refused = await (await dialPast(a, b)).newStream(DIRECT.id, { signal: soon() })
   await until(() => refused.status !== 'open')
-  const only = a.node.getMultiaddrs().filter((address) => !address.toString().includes('p2p-circuit'))
-  for (const connection of b.node.getConnections(a.node.peerId)) await connection.close()
-  const dialled = b.streams.send({ id: a.id, addresses: only.map(String) }, numbered(3), soon())
-  await assert.rejects(dialled, NetworkError)
-  assert.equal(b.dialer.direct(a.id), undefined)
+  assert.deepEqual(atB, [0])
+})
+
+test('NA-09 direct: never: no relay of the other’s choice is dialled, which may be its own; who comes over ours is answered there', async (t) => {
+  const relay = await newRelay(t)
+  const [a, b] = [await newEnd(t, relay), await newEnd(t, relay)]
+  const [atA, atB] = [listen(a), listen(b)]
+  b.streams.meetBy(() => 'relayed')
+  await assert.rejects(b.streams.send({ id: a.id, addresses: everyAddress(a) }, numbered(0), soon()), NetworkError)
+  assert.equal(b.node.getConnections(a.node.peerId).length, 0)
+  await a.streams.send(b.record, numbered(1), soon())
+  await until(() => atB.length === 1)
+  await b.streams.send(a.record, numbered(2), soon())
+  await until(() => atA.length === 1)
+})
+
+test('NA-09 direct: never: what we dialled over the other’s relay before goes, too', async (t) => {
+  const relay = await newRelay(t)
+  const clock = new VirtualClock()
+  const [a, b] = [await newEnd(t, relay), await newEnd(t, relay, { clock })]
+  const atA = listen(a)
+  await b.streams.send(a.record, numbered(0), soon())
+  await until(() => atA.length === 1)
+  b.streams.meetBy(() => 'relayed')
+  await untilLater(clock, () => b.node.getConnections(a.node.peerId).length === 0)
+  await assert.rejects(b.streams.send(a.record, numbered(1), soon()), NetworkError)
+})
+
+test('NA-09 DT-15 a direct connection that stays though we are refused on it: the second frame goes over the relay', async (t) => {
+  const { a, b, atB } = await talking(t, {}, {})
+  await b.node.handle('/other/1', () => {})
+  const direct = await dialPast(a, b)
+  await direct.newStream('/other/1', { signal: soon() })
+  await until(() => b.streams.relayedTo(a.id) === undefined && a.streams.relayedTo(b.id) === undefined)
+  await until(() => b.node.getConnections(a.node.peerId).some((each) => each.streams.some(isOther)))
+  b.streams.meetBy(() => 'relayed')
+  await until(() => !a.streams.connected(b.id))
+  await a.streams.send(b.record, numbered(1), soon()).catch(() => {}) // it may be lost without a word: the floor above tries again
+  await until(() => !a.streams.connected(b.id))
+  assert.equal(direct.status, 'open', 'it carries something else')
+  await a.streams.send(b.record, numbered(2), soon())
+  await until(() => atB.length === 2)
+  assert.deepEqual(atB, [0, 2])
+})
+
+test('NA-09 who may not learn our address any more while the conversation moves is not moved', async (t) => {
+  const clock = new VirtualClock()
+  const { a, b, atB } = await talking(t, { moves: false, clock }, {})
+  const direct = await dialPast(a, b)
+  const slow = {
+    remotePeer: direct.remotePeer,
+    remoteAddr: direct.remoteAddr,
+    direction: direct.direction,
+    newStream: async () => {
+      const stream = await direct.newStream(DIRECT.id, { signal: soon() })
+      a.streams.meetBy(() => 'relayed')
+      return stream
+    },
+  } as unknown as Connection
+  await a.streams.moveTo(slow)
+  await untilLater(clock, () => a.dialer.direct(b.id) === undefined)
+  assert.equal(a.streams.connected(b.id), false, 'we had dialled its relay')
+  await b.streams.send(a.record, numbered(1), soon())
+  await until(() => a.streams.connected(b.id))
   assert.deepEqual(atB, [0])
 })
 

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { Connection, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { concat } from '../../src/lib/bytes.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLogger } from '../../src/lib/log.ts'
@@ -16,6 +18,7 @@ import { protocolsOf } from '../../src/net/protocols.ts'
 import { HOP_STATUS, delimited, hopStatus } from '../../src/net/reach/hop.ts'
 import { reachParts } from '../../src/net/reach/parts.ts'
 import type { RelayServer } from '../../src/net/reach/relay-server.ts'
+import type { Reservations } from '../../src/net/reach/reservations.ts'
 import { tlsLink } from '../../src/net/tls-link.ts'
 import { rawPeer } from '../unit/net/raw-peer.ts'
 import { until } from '../unit/net/hosts.ts'
@@ -54,6 +57,10 @@ async function relayNode(t: TestContext): Promise<Relay> {
   t.after(async () => node.stop())
   await server.serve(true)
   return { node, server }
+}
+
+async function someone(): Promise<PeerId> {
+  return peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 }
 
 /** Reads all that comes. */
@@ -180,4 +187,28 @@ test('AS-08 a stranger with all the circuits it can have keeps no friend out', a
     assert.notDeepEqual(answer(), status(HOP_STATUS.limit))
   }
   assert.equal(relay.server.circuits, 4)
+})
+
+test('AS-08 NA-02 who has to give its place up sees that at once, by the end of its connection', async (t) => {
+  const relay = await relayNode(t)
+  const { relay: service } = relay.node.services as unknown as { relay: { reservationStore: Reservations } }
+  const store = service.reservationStore
+  const reserve = async (ip: string, peer?: PeerId): Promise<void> => {
+    const { status: answer } = store.reserve(peer ?? (await someone()), multiaddr(`/ip4/${ip}/tcp/4001`))
+    assert.equal(answer, 'OK')
+  }
+  const placesMax = ROLES.peer.relay?.reservationsMax ?? assert.fail()
+  for (let at = 1; at < placesMax; at++) await reserve(`6.6.${at}.1`)
+  const target = await placed(t, relay, (stream) => {
+    stream.send(STOP_OK)
+  })
+  await reserve('6.6.6.6', target.peerId)
+  const caller = await (await rawPeer(t)).dial(relay.node.getMultiaddrs())
+  const { stream, answer } = await ask(caller, connectTo(target))
+  await until(() => answer().length > 0 && relay.server.circuits === 1)
+  await reserve('30.0.0.1')
+  assert.equal(store.get(target.peerId), undefined)
+  await until(() => target.getConnections().length === 0 && relay.server.circuits === 0)
+  await until(() => stream.status !== 'open')
+  assert.equal(relay.server.reservations, placesMax)
 })

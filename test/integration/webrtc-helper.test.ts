@@ -109,20 +109,67 @@ test('AS-08 NA-02 a helper that is killed ends its meetings and nothing else; fo
   await met(one, other)
 })
 
+/** A fake that does this on its end of the pipe as soon as it is told something. */
+const fake = (answer: string): string => `
+  import { Socket } from 'node:net'
+  const pipe = new Socket({ fd: 3, readable: true, writable: true })
+  pipe.once('data', () => { ${answer} })
+  pipe.on('error', () => {})
+  setInterval(() => {}, 1000)`
+
 test('AS-08 a helper that cannot start, ends at once or says what makes no sense: its meetings are closed', async (t) => {
   const sources = ['process.exit(3)', 'process.abort()', 'throw new Error()', 'import "nothing-of-that-name"']
-  const rubbish = 'process.on("message", ({ id }) => process.send({ kind: "described", id, own: { ufrag: 7 } }))'
-  for (const source of [...sources, rubbish]) {
+  for (const source of [...sources, fake('pipe.end()'), fake('pipe.destroy()')]) {
     const side = new Side(newHelper(t, { main: await program(t, source) }))
     await until(() => side.isClosed)
     assert.equal(side.own, undefined)
   }
 })
 
-test('AS-08 terms that the library refuses end their meeting; the helper goes on', async (t) => {
+test('SE-19 AS-08 a helper that was taken over says what Node’s own channel would have obeyed, promises 2 GiB, or floods: it is ended, the daemon lives', async (t) => {
+  const answers = [
+    `pipe.write('{"cmd":"NODE_HANDLE_ACK"}\\n')`,
+    `pipe.write(Buffer.from([0x7f, 0xff, 0xff, 0xff, 1]))`,
+    `pipe.write(Buffer.from([0, 0, 0, 3, 0xff, 0x0f, 0x6f]))`,
+    `pipe.write(require('node:crypto').randomBytes(1e6))`,
+    `const flood = () => pipe.write(Buffer.alloc(65536, 0xaa), flood); flood()`,
+  ]
+  for (const answer of answers) {
+    const helper = newHelper(t, {
+      main: await program(t, fake(answer.replace('require(', 'process.getBuiltinModule('))),
+    })
+    const side = new Side(helper)
+    const { pid } = helper
+    await until(() => side.isClosed && gone(pid))
+    assert.deepEqual([side.own, side.isOpen, helper.pid, helper.available], [undefined, false, undefined, false])
+    assert.throws(() => new Side(helper), NetworkError)
+  }
+})
+
+test('AS-08 a helper that takes nothing any more is given up before much waits for it', async (t) => {
+  const helper = newHelper(t, { main: await program(t, fake('pipe.pause()')) })
+  const side = new Side(helper)
+  for (let sent = 0; sent < 2_000 && !side.isClosed; sent++) {
+    side.meeting.send(new Uint8Array(16_384))
+    if (sent % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await until(() => side.isClosed)
+})
+
+test('AS-08 a helper that the system refuses to start: an error of ours, and no meeting is left behind', async (t) => {
+  const clock = new VirtualClock()
+  const helper = newHelper(t, { main: 'no\0path', clock })
+  for (let tries = 0; tries < 70; tries++) {
+    assert.throws(() => new Side(helper), NetworkError)
+    await clock.advance(6 * 60_000)
+  }
+})
+
+test('AS-08 an order that the library refuses ends its meeting; the helper goes on', async (t) => {
   const helper = newHelper(t)
-  const peer = { ufrag: 'abcd', pwd: 'a'.repeat(22), fingerprint: new Uint8Array(3), candidates: [] }
+  const peer = { ufrag: 'abcd', pwd: 'a'.repeat(22), fingerprint: new Uint8Array(32), candidates: [] }
   const side = new Side(helper, peer)
+  side.meeting.answered(peer) // who answers is not answered
   await until(() => side.isClosed)
   const { pid } = helper
   await met(helper, helper)

@@ -170,6 +170,7 @@ export class Person implements Peer {
       addresses: () => net.record(this).addresses,
       peers: () => [],
       joining: { joinBy: async () => {}, waysIn: () => net.record(this).addresses, onReturn: () => () => {} },
+      reach: () => ({ reachability: 'public' }),
       onReach: () => () => {},
     } as unknown as Base['host']
     return {

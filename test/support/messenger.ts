@@ -198,6 +198,8 @@ export class Person {
   neverDirect = false
   /** Where this person says that it can be dialled. */
   addresses: readonly string[]
+  /** What its peer found out: whether it can be dialled by nobody. */
+  behindNat = false
   /** What its invites are to carry. */
   waysIn: readonly string[] = []
   /** What others' invites had it dial. */
@@ -438,6 +440,7 @@ export class Person {
         waysIn: () => this.waysIn,
         onReturn: () => () => {},
       },
+      reach: () => ({ reachability: this.behindNat ? 'behind-nat' : 'unknown' }),
       onReach: () => () => {},
     } as unknown as Base['host']
     const common = { clock, rng: world.rng, crypto: world.cryptoOf(this.name), log: this.log }

@@ -158,6 +158,9 @@ export class AutoNat {
         removeObservedAddr: () => {},
       }),
       connectionManager: override(connectionManager, {
+        isDialable: async (target, options) =>
+          [target].flat().every((address) => ipOf(address) !== undefined) &&
+          connectionManager.isDialable(target, options),
         getMaxConnections: () => Number.POSITIVE_INFINITY, // whether there is room is looked at before asking
         openConnection: async (target: Target, options = {}) => {
           this.#spend(target)

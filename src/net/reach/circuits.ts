@@ -3,6 +3,7 @@
  * a place from the one that has most, so that no stranger keeps others out. No I/O.
  */
 import type { Clock } from '../../lib/clock.ts'
+import { ExpiringMap } from '../../lib/expiring-map.ts'
 import type { RelayBudget } from '../../lib/roles.ts'
 import type { Line } from './carry.ts'
 
@@ -10,11 +11,13 @@ import type { Line } from './carry.ts'
 const BETWEEN_TWO_MAX = 2
 /** So long a circuit stays where the others have no more than one less. */
 const SETTLED_MS = 60_000
+/** Networks remembered that were carried somewhere a moment ago. */
+const LEFT_MAX = 4_096
 
 /** Who wants to be carried. */
 interface Caller {
   readonly id: string
-  /** The public network that it connects from; `undefined` where it is private. */
+  /** The public network that it connects from (`wideNetwork`); `undefined` where it is private. */
   readonly network: string | undefined
 }
 
@@ -30,6 +33,7 @@ interface Circuit {
   readonly network: string
   readonly destination: string
   readonly line: Line
+  /** Since when its network is carried there, pauses of less than a minute included: a circuit made anew is no newcomer. */
   readonly sinceMs: number
   movedAtMs: number
 }
@@ -38,10 +42,13 @@ export class Circuits {
   readonly #budget: Pick<RelayBudget, 'circuitsMax' | 'circuitsPerPeerMax'>
   readonly #clock: Clock
   readonly #all = new Set<Circuit>()
+  /** Since when who left a moment ago had been carried, by network and destination. */
+  readonly #left: ExpiringMap<string, number>
 
   constructor(budget: Pick<RelayBudget, 'circuitsMax' | 'circuitsPerPeerMax'>, clock: Clock) {
     this.#budget = budget
     this.#clock = clock
+    this.#left = new ExpiringMap(clock, SETTLED_MS, LEFT_MAX)
   }
 
   get size(): number {
@@ -50,8 +57,8 @@ export class Circuits {
 
   /** A place for one more circuit; `undefined` where there is none. Another one may be cut for it. */
   take({ id: source, network = source }: Caller, destination: string, line: Line): Place | undefined {
-    const now = this.#clock.now()
-    const circuit: Circuit = { source, network, destination, line, sinceMs: now, movedAtMs: now }
+    const sinceMs = this.#since(network, destination)
+    const circuit: Circuit = { source, network, destination, line, sinceMs, movedAtMs: this.#clock.now() }
     if (!this.#makeRoom(circuit)) return undefined
     this.#all.add(circuit)
     return {
@@ -59,7 +66,7 @@ export class Circuits {
         circuit.movedAtMs = this.#clock.now()
       },
       end: () => {
-        this.#all.delete(circuit)
+        this.#remove(circuit)
       },
     }
   }
@@ -82,18 +89,26 @@ export class Circuits {
 
   #makeRoom(wanted: Circuit): boolean {
     const { circuitsMax, circuitsPerPeerMax } = this.#budget
-    const [all, own] = [[...this.#all], this.#having('source', wanted.source)]
+    const all = [...this.#all]
+    const own = all.filter(({ source }) => source === wanted.source)
     const same = own.filter(({ destination }) => destination === wanted.destination)
     if (same.length >= BETWEEN_TWO_MAX) return this.#cut(longestSilent(same))
-    if (own.length >= circuitsPerPeerMax) return false
-    const there = this.#having('destination', wanted.destination)
-    const toItself = wanted.source === wanted.destination // to see whether its place is one
-    if (there.length >= circuitsPerPeerMax && !toItself) return this.#cut(this.#richest(there, wanted))
+    if (!isTrial(wanted)) {
+      if (own.filter((circuit) => !isTrial(circuit)).length >= circuitsPerPeerMax) return false
+      const there = all.filter((circuit) => circuit.destination === wanted.destination && !isTrial(circuit))
+      if (there.length >= circuitsPerPeerMax) return this.#cut(this.#richest(there, wanted))
+    }
     return all.length < circuitsMax || this.#cut(this.#richest(all, wanted))
   }
 
-  #having(end: 'source' | 'destination', peerId: string): Circuit[] {
-    return [...this.#all].filter((circuit) => circuit[end] === peerId)
+  #since(network: string, destination: string): number {
+    const there = [...this.#all].find((circuit) => circuit.network === network && circuit.destination === destination)
+    return there?.sinceMs ?? this.#left.get(keyOf({ network, destination })) ?? this.#clock.now()
+  }
+
+  /** Once; its place is free at once. */
+  #remove(circuit: Circuit): void {
+    if (this.#all.delete(circuit)) this.#left.set(keyOf(circuit), circuit.sinceMs)
   }
 
   /** Whose network (within one network: who) has most more than the one who asks; of these the longest silent. */
@@ -109,13 +124,22 @@ export class Circuits {
     return longestSilent(open.filter(({ lead }) => lead === most).map(({ circuit }) => circuit))
   }
 
-  /** Whether there was one to cut. Its place is free at once. */
+  /** Whether there was one to cut. */
   #cut(circuit: Circuit | undefined): boolean {
     if (circuit === undefined) return false
-    this.#all.delete(circuit)
+    this.#remove(circuit)
     circuit.line.cut()
     return true
   }
+}
+
+/** A peer sees whether its place is one: nobody's circuits are fewer for that. */
+function isTrial({ source, destination }: Pick<Circuit, 'source' | 'destination'>): boolean {
+  return source === destination
+}
+
+function keyOf({ network, destination }: Pick<Circuit, 'network' | 'destination'>): string {
+  return `${network} ${destination}`
 }
 
 function countBy(circuits: readonly Circuit[]): (by: 'source' | 'network', value: string) => number {

@@ -69,12 +69,17 @@ export class KnownRelays {
     return this.#all().filter((relay) => !without.has(relay.id) && this.#mayBeAsked(relay))
   }
 
-  /** Any of a network, itself drawn at random, in which none of `kept` stands; where there is none, of any network at all. */
-  choose(kept: readonly PeerRecord[], without: ReadonlySet<string>): PeerRecord | undefined {
+  /**
+   * Any of a network, itself drawn at random, in which none of `kept` stands; where there is none, of any network at all, but not
+   * in exchange for an `old` one that stands apart.
+   */
+  choose(kept: readonly PeerRecord[], without: ReadonlySet<string>, old?: PeerRecord): PeerRecord | undefined {
     const able = this.able(without)
     const taken = new Set(kept.map((relay) => this.#networkOf(relay)))
-    const apart = able.filter((relay) => !taken.has(this.#networkOf(relay)))
-    const byNetwork = Map.groupBy(apart.length > 0 ? apart : able, (relay) => this.#networkOf(relay))
+    const isApart = (relay: PeerRecord): boolean => !taken.has(this.#networkOf(relay))
+    const apart = able.filter(isApart)
+    const mustBeApart = apart.length > 0 || (old !== undefined && isApart(old))
+    const byNetwork = Map.groupBy(mustBeApart ? apart : able, (relay) => this.#networkOf(relay))
     return this.#draw(this.#draw([...byNetwork.values()]) ?? [])
   }
 

@@ -11,7 +11,7 @@ import type { NetworkProfile } from '../../lib/network-profile.ts'
 import type { Rng } from '../../lib/rng.ts'
 import { sourceNetwork } from '../../protocol/replicas.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
-import { addressFor, ipOf, isRelayed, keepAddresses } from '../addresses.ts'
+import { addressFor, ipOf, isPlain, keepAddresses } from '../addresses.ts'
 import { listeningOn, protectPeers } from '../libp2p-node.ts'
 import type { Node } from '../libp2p-node.ts'
 import { DIAL_DEADLINE_MS } from '../protocols.ts'
@@ -149,7 +149,7 @@ export class Reach implements Startable {
   /** What a peer says of itself and of us; also when it says it anew. */
   identified(result: IdentifyResult): void {
     this.#init.parts.proofs.identified(result)
-    if (!isRelayed(result.connection)) this.#noteRelay(result)
+    if (isPlain(result.connection)) this.#noteRelay(result)
     if (this.#reachability === 'unknown') this.#lookSoon()
   }
 
@@ -187,7 +187,7 @@ export class Reach implements Startable {
   readonly #onOpen = ({ detail }: CustomEvent<Connection>): void => {
     try {
       this.#init.parts.proofs.opened(detail)
-      if (detail.direction === 'outbound' && !isRelayed(detail)) this.#keeper.arrived()
+      if (isDialled(detail)) this.#keeper.arrived()
     } catch (error) {
       this.#init.log.debug('a connection was not looked at', { error: nameOf(error) })
     }
@@ -231,7 +231,7 @@ export class Reach implements Startable {
     // Where private addresses are dialled everybody is next door, but for those who listen nowhere.
     if (profile.privateAddresses) return node.getMultiaddrs().length > 0 ? 'public' : 'behind-nat'
     const now = clock.now()
-    const connected = connections.some((connection) => connection.direction === 'outbound' && isPublic(connection))
+    const connected = connections.some((connection) => isDialled(connection) && isPublic(connection))
     this.#connectedAtMs = connected ? (this.#connectedAtMs ?? now) : undefined
     return judge({
       verified: parts.proofs.verified().length > 0,
@@ -294,8 +294,7 @@ export class Reach implements Startable {
   /** Who took up carrying may have told nobody: libp2p's push breaks off where a peer has just come. So those connected are asked again. */
   async #discover(signal: AbortSignal): Promise<void> {
     const { node, walk } = this.#init
-    const direct = node.getConnections().filter((connection) => !isRelayed(connection))
-    const asked = direct.filter(({ direction }) => direction === 'outbound').slice(-ASKED_AGAIN_MAX)
+    const asked = node.getConnections().filter(isDialled).slice(-ASKED_AGAIN_MAX)
     await Promise.allSettled([
       walk(signal),
       ...asked.map(async (connection) =>
@@ -318,8 +317,7 @@ export class Reach implements Startable {
   /** A connection that we dialled: others are told to dial the relay there, and its own word may lead them to anybody. */
   async #dialled({ id, addresses }: PeerRecord, signal: AbortSignal): Promise<Connection> {
     const { node } = this.#init
-    const isOurs = (each: Connection): boolean =>
-      each.direction === 'outbound' && each.status === 'open' && !isRelayed(each)
+    const isOurs = (each: Connection): boolean => isDialled(each) && each.status === 'open'
     const open = node.getConnections(parsePeerId(id)).find(isOurs)
     const targets = addresses.map((text) => addressFor(text, id)).filter((address) => address !== undefined)
     return open ?? node.dial(targets, { signal, force: true })
@@ -358,6 +356,11 @@ export class Reach implements Startable {
       }
     }
   }
+}
+
+/** Whether we reached the peer where others can, too. */
+function isDialled(connection: Connection): boolean {
+  return connection.direction === 'outbound' && isPlain(connection)
 }
 
 function isPublic({ remoteAddr }: Connection): boolean {

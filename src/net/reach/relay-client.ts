@@ -1,11 +1,11 @@
 /** Using relays: libp2p's transport for dialling and being dialled over them, and its reservations, made one relay at a time. */
 import { circuitRelayTransport, RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
-import { InvalidPeerIdError, KEEP_ALIVE } from '@libp2p/interface'
-import type { PeerId, Stream, StreamHandler } from '@libp2p/interface'
+import { InvalidPeerIdError, KEEP_ALIVE, isPeerId } from '@libp2p/interface'
+import type { Connection, PeerId, Stream, StreamHandler } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { NetworkError } from '../../lib/errors.ts'
-import { ipOf } from '../addresses.ts'
+import { isPlain } from '../addresses.ts'
 import { parsePeerId } from '../peer-id.ts'
 import { orAborted } from '../signals.ts'
 import { override } from './override.ts'
@@ -59,11 +59,18 @@ export class RelayClient {
   /** libp2p's transport. */
   readonly transport = (components: Components): Transport => {
     const { connectionManager } = components
+    // Over WebRTC a relay is met that nobody else can dial: what is tried there says nothing of its address.
+    const plain = (peerId?: PeerId): Connection[] => connectionManager.getConnections(peerId).filter(isPlain)
     const wrapped = override(components, {
       registrar: this.#gate.wrap(components.registrar),
       connectionManager: override(connectionManager, {
-        getConnections: (peerId) => connectionManager.getConnections(peerId).map(withBoundHandshakes),
-        openConnection: async (...args) => withBoundHandshakes(await connectionManager.openConnection(...args)),
+        getConnections: (peerId) => plain(peerId).map(withBoundHandshakes),
+        openConnection: async (target, options) => {
+          const open = isPeerId(target) ? plain(target).find(({ status }) => status === 'open') : undefined
+          return withBoundHandshakes(
+            open ?? (await connectionManager.openConnection(target, { ...options, force: true })),
+          )
+        },
       }),
     })
     const transport = circuitRelayTransport({
@@ -88,13 +95,11 @@ export class RelayClient {
     })
     this.#store = store
     this.#components = components
-    this.#dial = transport.dial.bind(transport)
-    return override(transport, {
-      dial: async (address, options) => {
-        await connectToRelay(components, address, options.signal)
-        return transport.dial(address, options)
-      },
-    })
+    this.#dial = async (address, options) => {
+      await connectToRelay(components, address, options.signal)
+      return transport.dial(address, options)
+    }
+    return override(transport, { dial: this.#dial })
   }
 
   /** Called for every relay that is lost, while we listen. */
@@ -164,6 +169,6 @@ async function connectToRelay(components: Components, address: Multiaddr, signal
   const id = parsePeerId(named)
   if (id === undefined) throw new NetworkError('the address names no relay')
   const { connectionManager } = components
-  if (connectionManager.getConnections(id).some(({ remoteAddr }) => ipOf(remoteAddr) !== undefined)) return
-  await connectionManager.openConnection(multiaddr(relay), signal === undefined ? {} : { signal })
+  if (connectionManager.getConnections(id).some(isPlain)) return
+  await connectionManager.openConnection(multiaddr(relay), { force: true, ...(signal === undefined ? {} : { signal }) })
 }

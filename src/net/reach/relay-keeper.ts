@@ -6,7 +6,7 @@
 import { backoffMs, jitterMs } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { sleep } from '../../lib/clock.ts'
-import { nameOf } from '../../lib/errors.ts'
+import { NetworkError, nameOf } from '../../lib/errors.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Rng } from '../../lib/rng.ts'
@@ -186,7 +186,7 @@ export class RelayKeeper implements Startable {
     await this.#discover(stopped)
     const asked = new Set<string>()
     while (asked.size < TRIES_PER_ROUND && this.#places.size < RELAYS_KEPT && !stopped.aborted) {
-      const relay = this.#choose(this.places(), asked)
+      const relay = this.#known.choose(this.#kept(), this.#besides(asked))
       if (relay === undefined) return
       asked.add(relay.id)
       await this.#reserve(relay, stopped)
@@ -200,27 +200,26 @@ export class RelayKeeper implements Startable {
     if (old === undefined || now - this.#changedAtMs < CHANGE_EVERY_MS) return
     this.#changedAtMs = now
     await this.#discover(stopped)
-    const relay = this.#choose(
-      this.places().filter((place) => place !== old),
-      new Set(),
-    )
+    const kept = this.#kept().filter((relay) => relay !== old.record)
+    const relay = this.#known.choose(kept, this.#besides(), old.record)
     if (relay !== undefined && (await this.#reserve(relay, stopped))) this.#drop(old.record.id)
   }
 
   async #discover(stopped: AbortSignal): Promise<void> {
     const now = this.#init.clock.now()
     const everyMs = this.#places.size === 0 ? DISCOVER_URGENTLY_EVERY_MS : DISCOVER_EVERY_MS
-    const able = this.#known.able(new Set(this.#places.keys()))
+    const able = this.#known.able(this.#besides())
     if (able.length >= CHOICE_MIN || now - this.#discoveredAtMs < everyMs) return
     this.#discoveredAtMs = now
     await this.#init.discover(stopped).catch(() => {})
   }
 
-  #choose(kept: readonly Place[], asked: ReadonlySet<string>): PeerRecord | undefined {
-    return this.#known.choose(
-      kept.map(({ record }) => record),
-      new Set([...asked, ...this.#places.keys()]),
-    )
+  #kept(): readonly PeerRecord[] {
+    return this.places().map(({ record }) => record)
+  }
+
+  #besides(asked: Iterable<string> = []): ReadonlySet<string> {
+    return new Set([...asked, ...this.#places.keys()])
   }
 
   async #reserve(relay: PeerRecord, stopped: AbortSignal): Promise<boolean> {
@@ -231,6 +230,7 @@ export class RelayKeeper implements Startable {
         this.#init.release(relay.id)
         return false
       }
+      if (this.#init.expiresAt(relay.id) === undefined) throw new NetworkError('the place was lost during its trial')
       const sinceMs = clock.now()
       const untilMs = sinceMs + jitterMs(TERM_MS, 1 / 3, rng)
       const trialAtMs = sinceMs + jitterMs(TRIAL_EVERY_MS, 0.2, rng)

@@ -10,7 +10,6 @@ import type { Clock } from '../../lib/clock.ts'
 import { NetworkError } from '../../lib/errors.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import type { RelayBudget } from '../../lib/roles.ts'
-import { sourceNetwork } from '../../protocol/replicas.ts'
 import { addressAllowed, ipOf } from '../addresses.ts'
 import { fromMultihash } from '../peer-id.ts'
 import { override } from './override.ts'
@@ -22,6 +21,7 @@ import type { Place } from './circuits.ts'
 import { FairRate } from './fair-rate.ts'
 import { Gate } from './gate.ts'
 import { HOP_STATUS, delimited, hopStatus } from './hop.ts'
+import { wideNetwork } from './inbound.ts'
 import { Reservations } from './reservations.ts'
 
 type Components = Parameters<ReturnType<typeof circuitRelayServer>>[0]
@@ -72,7 +72,16 @@ export class RelayServer {
   constructor(init: RelayServerInit) {
     const { budget, clock } = init
     this.#init = init
-    this.#reservations = new Reservations(budget, clock, () => this.serving)
+    this.#reservations = new Reservations({
+      budget,
+      clock,
+      isOpen: () => this.serving,
+      onDisplaced: (peer) => {
+        // The protocol has no word for it, but a place is lost with the connection. Closing one waits for what it carries.
+        for (const connection of this.#components?.connectionManager.getConnections(peer) ?? [])
+          connection.abort(new NetworkError('the place is another peer’s now'))
+      },
+    })
     this.#circuits = new Circuits(budget, clock)
     this.#rate = new FairRate(budget.bytesPerSecond, clock)
     const hops = new RateLimiter(HOPS_OF_ONE, clock)
@@ -164,7 +173,7 @@ export class RelayServer {
       },
       held: () => 0,
     }
-    const source = { id: remotePeer.toString(), network: sourceNetwork(ipOf(remoteAddr) ?? '') }
+    const source = { id: remotePeer.toString(), network: wideNetwork(ipOf(remoteAddr) ?? '') }
     const place = this.#circuits.take(source, target.toString(), {
       cut: () => {
         line.cut()

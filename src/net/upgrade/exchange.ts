@@ -69,13 +69,13 @@ export class Exchange {
     }
   }
 
-  /** Our side of a stream that the peer opened, until it ends it. Throws where the peer breaks the rules. */
+  /** Our side of a stream that the peer opened, until it ends it or there is a direct connection. Throws where it breaks the rules. */
   async answer(peerId: string, stream: Stream, signal: AbortSignal): Promise<void> {
-    const { rungs, own, clean } = this.#init
+    const { rungs, own, clean, isDirect } = this.#init
     const talk = new Talk(stream, this.#init, true)
     for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
       const offer = await talk.read(signal)
-      if (offer === undefined) return
+      if (offer === undefined || isDirect(peerId)) return
       if (offer.kind !== UPGRADE_FRAME.offer) throw new CodecError('not an offer')
       const [mine, theirs] = [own(), clean(offer.body)]
       await talk.write({ kind: UPGRADE_FRAME.answer, body: mine }, signal)

@@ -10,7 +10,7 @@ import type { NetworkProfile } from '../../lib/network-profile.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import type { Rng } from '../../lib/rng.ts'
 import { encode } from '../../wire/codec.ts'
-import { MAPPING, UPGRADE_ENDPOINTS_MAX, UPGRADE_FRAME, upgradeFrameCodec } from '../../wire/upgrade.ts'
+import { MAPPING, UDP, UPGRADE_ENDPOINTS_MAX, UPGRADE_FRAME, upgradeFrameCodec } from '../../wire/upgrade.ts'
 import type { Endpoint, UpgradeTerms } from '../../wire/upgrade.ts'
 import { addressAllowed, ipOf, isRelayed } from '../addresses.ts'
 import type { Dialer } from '../dialer.ts'
@@ -136,7 +136,9 @@ export class Upgrader implements Startable {
 
   /** To be called when our addresses may have changed: what could not work may work now. */
   changed(): void {
-    const terms = encode(upgradeFrameCodec, { kind: UPGRADE_FRAME.offer, body: this.#own() })
+    // what UDP does we find out by trying: taken for a change, each attempt would lead to the next
+    const body = { ...this.#own(), udp: UDP.unknown }
+    const terms = encode(upgradeFrameCodec, { kind: UPGRADE_FRAME.offer, body })
     if (equal(terms, this.#terms)) return
     this.#terms = terms
     this.#init.webRtc.forget()
@@ -274,7 +276,8 @@ export class Upgrader implements Startable {
       },
       meet: async (peerId, asks, ice, signal) => {
         const spend = (places: number): void => this.#spend(peerId, places)
-        return webRtc.meet({ peerId, asks, ice, parts: linkParts(node), spend, signal })
+        const observed = this.observed.punchable()
+        return webRtc.meet({ peerId, asks, ice, parts: linkParts(node), observed, spend, signal })
       },
     }
   }

@@ -303,7 +303,6 @@ export class Contacts {
     )
     if (devices.length === 0) throw new NotFoundError('this account has no device that can be written to')
     return {
-      version: 1,
       accountId: wanted.accountId,
       name: wanted.name,
       state: CONTACT_STATE.requested,

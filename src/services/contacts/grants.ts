@@ -3,16 +3,18 @@ import type { CryptoProvider } from '../../crypto/provider.ts'
 import { GRANT_ADDRESSES } from '../../wire/content.ts'
 import type { Grant } from '../../wire/content.ts'
 import { PEER_ADDRESSES_MAX } from '../../wire/peer.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
 import { epochKey, epochOf } from '../../protocol/mailbox-rules.ts'
 import { CONTACT_DIRECT } from '../../store/records.ts'
 import type { Contact } from '../../store/records.ts'
 import type { Routing } from '../ports.ts'
 import { laneSeed } from './lanes.ts'
-import { hidden } from './meetings.ts'
 
 export interface GrantComponents {
   readonly crypto: CryptoProvider
   readonly routing: Pick<Routing, 'self'>
+  /** What somebody is told of us who is not to learn our address. */
+  readonly hidden: () => PeerRecord
   readonly profile: { readonly epochMs: number }
   readonly mailboxSeed: Uint8Array
   /** The user wants to be met directly by nobody. */
@@ -54,7 +56,7 @@ export class Grants {
       this.#firstEpoch = firstEpoch
     }
     const never = this.#c.neverDirect || contact.direct === CONTACT_DIRECT.never
-    const self = never ? hidden(this.#c.routing.self()) : this.#c.routing.self()
+    const self = never ? this.#c.hidden() : this.#c.routing.self()
     return {
       firstEpoch,
       addresses: this.#addresses.slice(0, weeks),

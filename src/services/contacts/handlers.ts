@@ -69,7 +69,6 @@ async function onStranger(
   if (pending.length >= PENDING_REQUESTS_MAX) return NOTHING
   const now = c.clock.now()
   const contact: Contact = {
-    version: 1,
     accountId: incoming.accountId,
     name: '',
     state: CONTACT_STATE.incoming,

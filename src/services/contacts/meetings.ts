@@ -16,8 +16,8 @@ type Standing = 'direct' | 'never' | 'blocked'
 export interface MeetingsComponents {
   readonly contacts: { list(): Promise<readonly Contact[]>; watch(watcher: ContactWatcher): () => void }
   readonly network: MeetingNetwork
-  /** Oneself, as others may dial it. */
-  readonly self: () => PeerRecord
+  /** What somebody is told of us who is not to learn our address: {@link hidden}. */
+  readonly hidden: () => PeerRecord
   /** The user wants to be met directly by nobody. */
   readonly neverDirect: boolean
 }
@@ -58,7 +58,7 @@ export class Meetings implements Startable {
   of(peerId: string): Meeting {
     const standings = this.#peers.get(peerId) ?? []
     if (standings.includes('direct')) return 'direct'
-    if (standings.includes('never')) return hidden(this.#c.self()).id === '' ? 'none' : 'relayed'
+    if (standings.includes('never')) return this.#c.hidden().id === '' ? 'none' : 'relayed'
     return standings.includes('blocked') ? 'none' : 'stranger'
   }
 
@@ -91,16 +91,16 @@ function standingOf({ state, changed, direct }: Contact, neverDirect: boolean): 
   return neverDirect || direct === CONTACT_DIRECT.never ? 'never' : 'direct'
 }
 
-/** The ways in without those of our own that somebody is not told who is not to learn our address. */
-export function hiddenWays(waysIn: readonly string[], self: PeerRecord): readonly string[] {
-  const told = hidden(self).addresses
-  return waysIn.filter((address) => !self.addresses.includes(address) || told.includes(address))
+/** The ways in without those of our own (`self`) that are not among the `told` ones. */
+export function hiddenWays(waysIn: readonly string[], self: PeerRecord, told: PeerRecord): readonly string[] {
+  return waysIn.filter((address) => !self.addresses.includes(address) || told.addresses.includes(address))
 }
 
 /**
- * What somebody is told who is not to learn our address: how relays lead here; nothing where we can be dialled ourselves, for then
- * whoever knows the peer id finds the address in the network.
+ * What somebody is told who is not to learn our address: how relays lead here, where nobody can dial us by anything else; otherwise,
+ * and until that is known, nothing: whoever knows the peer id finds the address in the network.
  */
-export function hidden(self: PeerRecord): PeerRecord {
-  return self.addresses.every((address) => address.includes('/p2p-circuit')) ? self : { id: '', addresses: [] }
+export function hidden(self: PeerRecord, behindNat: boolean): PeerRecord {
+  const byRelays = behindNat && self.addresses.every((address) => address.includes('/p2p-circuit'))
+  return byRelays ? self : { id: '', addresses: [] }
 }

@@ -1,6 +1,8 @@
 /** Streams that are left: what still moves is waited for, what stands still is not. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { Leaving } from '../../../src/net/leaving.ts'
@@ -12,7 +14,13 @@ class Stand {
   readonly ended = this.#ended.promise
   readonly reader = { waiting: true }
   readonly writer = { finish: async (): Promise<void> => {} }
-  readonly connection = {}
+  readonly connection = {
+    status: 'open',
+    remotePeer: 'somebody',
+    remoteAddr: multiaddr('/ip4/203.0.113.1/tcp/4001/p2p-circuit'),
+    streams: [] as { status: string }[],
+    close: async (): Promise<void> => void (this.connection.status = 'closed'),
+  }
   hasEnded = false
   progress = 0
   aborted = 0
@@ -44,8 +52,9 @@ function world() {
     },
   }
   const stopped = new AbortController()
-  const dialer = { direct: () => undefined }
-  const leaving = new Leaving({ dialer, clock: counted, log: silentLogger }, stopped.signal)
+  const paths: { direct: Connection | undefined } = { direct: undefined }
+  const dialer = { direct: () => paths.direct }
+  const leaving = new Leaving({ dialer, mayUse: () => true, clock: counted, log: silentLogger }, stopped.signal)
   const lane = new Stand()
   /** Bytes come or go, a few in every five seconds. */
   const trickle = async (forMs: number): Promise<void> => {
@@ -54,7 +63,7 @@ function world() {
       lane.progress += 100
     }
   }
-  return { clock, timers, stopped, leaving, lane, trickle }
+  return { clock, timers, stopped, leaving, lane, paths, trickle }
 }
 
 test('NA-05 a slow relay: the end of what the peer wrote is waited for as long as bytes come, be it half a frame', async () => {
@@ -109,4 +118,24 @@ test('nothing is armed once it stops', async () => {
   await left
   await clock.advance(60_000)
   assert.equal(timers.length, armed)
+})
+
+test('NA-05 a relayed connection that is in use when it is looked at is closed later, and kept where the direct one is gone', async () => {
+  for (const direct of [{} as Connection, undefined]) {
+    const { clock, timers, leaving, lane, paths } = world()
+    const { connection } = lane
+    paths.direct = {} as Connection
+    connection.streams.push({ status: 'open' })
+    lane.end()
+    await leaving.leave([lane.lane], undefined)
+    await clock.advance(25_000)
+    assert.equal(connection.status, 'open')
+    connection.streams.length = 0
+    paths.direct = direct
+    await clock.advance(6_000)
+    assert.equal(connection.status, direct === undefined ? 'open' : 'closed')
+    const armed = timers.length
+    await clock.advance(60_000)
+    assert.equal(timers.length, armed)
+  }
 })

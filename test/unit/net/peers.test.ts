@@ -119,14 +119,17 @@ test('ID-08 bootstrap entries that are no addresses are skipped with a warning',
     '',
     '/ip4/8.8.8.8/tcp/1/p2p/nobody',
     '/ip4/1.1.1.1/tcp/7',
+    '/dnsaddr/boot.example/tcp/1',
+    `/dns4/boot.example/tcp/1/p2p/${ID}`,
   ]
-  assert.deepEqual(readBootstrap(entries, log).map(String), [entries[0], entries[4]])
+  assert.deepEqual(readBootstrap(entries, log).map(String), [entries[0], entries[4], entries[6]])
   assert.deepEqual(
     lines.map((line) => [line.level, line.fields?.['entry']]),
     [
       ['warn', 2],
       ['warn', 3],
       ['warn', 4],
+      ['warn', 6],
     ],
   )
 })

@@ -46,6 +46,7 @@ interface WorldOptions {
 function world({ announced = [], listed = [OWN, LAN] }: WorldOptions = {}) {
   const clock = new VirtualClock()
   const told: string[] = []
+  const judged: string[] = []
   const dials: { to: string; closed: boolean }[] = []
   const existing = { closed: false }
   const handlers = new Map<string, StreamHandler>()
@@ -76,7 +77,7 @@ function world({ announced = [], listed = [OWN, LAN] }: WorldOptions = {}) {
     },
     transportManager: { dialTransportForMultiaddr: () => ({}), getAddrs: () => listed.map((text) => multiaddr(text)) },
     connectionManager: {
-      isDialable: async () => true,
+      isDialable: async (address: Multiaddr) => judged.push(address.toString()) > 0,
       openConnection: async (to: Multiaddr, options: { force?: boolean }) => {
         if (options.force !== true) return { remoteAddr: to, close: async () => void (existing.closed = true) }
         const dial = { to: to.toString(), closed: false }
@@ -103,7 +104,7 @@ function world({ announced = [], listed = [OWN, LAN] }: WorldOptions = {}) {
       for (const service of services) await service.stop()
     })
   }
-  return { proofs, v1, start, clock, told, dials, existing, handlers, topologies, connections }
+  return { proofs, v1, start, clock, told, judged, dials, existing, handlers, topologies, connections }
 }
 
 interface Speaker {
@@ -196,7 +197,7 @@ test('AS-08 dials for others are bounded, for one network and for all, whoever a
 })
 
 test('AS-08 one question costs few dials, and one network has few questions: who is not served is cut off, not told that it failed', async (t) => {
-  const { proofs, start, dials, handlers } = world()
+  const { proofs, start, dials, judged, handlers } = world()
   await start(t)
   await proofs.autoNat.serve(true)
   const handler = handlers.get(V2) ?? assert.fail()
@@ -221,7 +222,11 @@ test('AS-08 one question costs few dials, and one network has few questions: who
   assert.equal((await asks('9.9.9.9', many)).status, 'reset', 'no dial to that network is left')
   for (let at = 0; at < 5; at++) await asks(`9.9.9.${at + 10}`, ['/ip4/192.168.0.1/tcp/1'])
   assert.equal((await asks('9.9.9.200', [`/ip4/9.9.9.200/tcp/1`])).status, 'reset', 'nor a question of it')
-  assert.equal((await asks('9.8.9.200', [`/ip4/9.8.9.200/tcp/1`])).status, 'open')
+  const own = '/ip4/9.8.9.200/tcp/1'
+  judged.length = 0
+  const names = ['/dnsaddr/evil.example', `${own}/dnsaddr/evil.example`, `${own}/p2p-circuit`]
+  assert.equal((await asks('9.8.9.200', [...names, own])).status, 'open')
+  assert.deepEqual([judged, dials.length], [[own], 9], 'libp2p is not even asked whether it could dial a name')
 })
 
 function peerOf(ip: string): Connection['remotePeer'] {

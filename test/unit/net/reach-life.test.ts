@@ -152,6 +152,29 @@ test('AS-08 NA-02 the relay’s address that others are told is one that we dial
   await reach.stop()
 })
 
+test('NA-02 who was met by WebRTC is no relay of ours until we have dialled it, and is no sign of a line', async () => {
+  const { reach, clock, state, dials } = reaching({ ...MAIN, diversity: false })
+  const met = connection('outbound', `/ip4/11.0.0.2/udp/50000/webrtc/p2p/${RELAY}`)
+  const came = connection('inbound', `/ip4/11.0.0.2/udp/50000/webrtc/p2p/${RELAY}`)
+  const address = '/ip4/11.0.0.2/tcp/4001'
+  state.connections = [met, came]
+  reach.start()
+  await clock.advance(10_000)
+  assert.equal(reach.status().reachability, 'unknown', 'nobody was dialled')
+  state.connections.push(connection('outbound', '/ip4/13.0.0.1/tcp/4001'))
+  await clock.advance(10_000)
+  assert.equal(reach.status().reachability, 'behind-nat')
+  state.connections.pop()
+  for (const over of [met, came]) reach.identified(identified(over, [address]))
+  await clock.advance(10_000)
+  assert.deepEqual([dials, reach.relayed()], [[], []])
+
+  reach.identified(identified(connection('inbound', `/ip4/11.0.0.2/tcp/5000/p2p/${RELAY}`), [address]))
+  await clock.advance(10_000)
+  assert.deepEqual(dials[0], [`${address}/p2p/${RELAY}`], 'dialled though WebRTC leads to it')
+  await reach.stop()
+})
+
 test('SE-19 however many addresses a peer names, the one that we reached it by is kept', () => {
   const dialled = `/ip4/11.0.0.2/tcp/4001/p2p/${RELAY}`
   const claims = Array.from({ length: 20 }, (_, at) => `/ip4/12.0.0.${at + 1}/tcp/25`)

@@ -7,6 +7,7 @@ import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { nativeProvider } from '../../../src/crypto/native.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
@@ -15,6 +16,7 @@ import { LOCAL } from '../../../src/lib/network-profile.ts'
 import { systemRng } from '../../../src/lib/rng.ts'
 import { ROLES } from '../../../src/lib/roles.ts'
 import { createNode, stopNode } from '../../../src/net/libp2p-node.ts'
+import type { Node } from '../../../src/net/libp2p-node.ts'
 import { encrypters } from '../../../src/net/links.ts'
 import type { LinkName } from '../../../src/net/links.ts'
 import { protocolsOf } from '../../../src/net/protocols.ts'
@@ -30,6 +32,7 @@ interface Server {
 
 interface World {
   readonly client: RelayClient
+  readonly node: Node
   readonly server: Server
   readonly relayId: string
   /** Where the client dialled the relay. */
@@ -82,6 +85,7 @@ async function world(t: TestContext, link: LinkName, slow: Promise<void> = Promi
   await parts.client.listen(true)
   return {
     client: parts.client,
+    node,
     server,
     relayId: relay.peerId.toString(),
     address: connection.remoteAddr.toString(),
@@ -115,3 +119,25 @@ for (const link of ['tls', 'noise'] as const) {
     assert.equal(await client.carries(address, soon()), false, 'we want nothing carried by it')
   })
 }
+
+test('NA-02 a relay that we met by WebRTC is tried, and asked for a place, where others dial it', async (t) => {
+  const { client, node, relayId, address } = await world(t, 'tls')
+  const [met] = node.getConnections()
+  Object.assign(met ?? assert.fail(), { remoteAddr: multiaddr(`/ip4/127.0.0.1/udp/9/webrtc/p2p/${relayId}`) })
+  assert.equal(await client.carries(`/ip4/127.0.0.1/tcp/1/p2p/${relayId}`, soon()), false, 'nobody can dial it there')
+  assert.equal(node.getConnections().length, 1)
+  assert.equal(await client.carries(address, soon()), false, 'no place yet')
+  const [, dialled] = node.getConnections()
+  assert.equal(dialled?.remoteAddr.toString(), address)
+  const asked: string[] = []
+  for (const each of node.getConnections()) {
+    const newStream = each.newStream.bind(each)
+    each.newStream = async (...args) => {
+      asked.push(each.remoteAddr.toString())
+      return newStream(...args)
+    }
+  }
+  await client.reserve(relayId, soon())
+  assert.equal(await client.carries(address, soon()), true)
+  assert.deepEqual([...new Set(asked)], [address])
+})

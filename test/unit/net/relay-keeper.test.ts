@@ -21,7 +21,8 @@ function keeping(options: { readonly diversity?: boolean } = {}) {
     held = promise
     return resolve
   }
-  const state = { refuses: new Set<string>(), deaf: new Set<string>(), walks: 0, changes: 0, trials: 0 }
+  const [refuses, deaf, lostInTrial] = [new Set<string>(), new Set<string>(), new Set<string>()]
+  const state = { refuses, deaf, lostInTrial, walks: 0, changes: 0, trials: 0 }
   const keeper: RelayKeeper = new RelayKeeper({
     clock,
     rng: seededRng(7),
@@ -33,7 +34,7 @@ function keeping(options: { readonly diversity?: boolean } = {}) {
       await held
       if (state.refuses.has(id)) throw new Error('full')
       const expiresAt = clock.now() + 60 * MINUTE_MS
-      places.set(id, expiresAt)
+      if (!lostInTrial.has(id)) places.set(id, expiresAt)
       return { address: `${address}/p2p/${id}`, expiresAt }
     },
     carries: async (address) => {
@@ -238,4 +239,47 @@ test('AS-08 NA-02 a place that is got while the keeper stops is given up', async
   go()
   await stopping
   assert.deepEqual([ids(), released], [[], ['relay1']])
+})
+
+test('OP-09 AS-07 a place apart is not exchanged for one beside the place that is kept', async () => {
+  const { keeper, pass, ids, places, clock, asked } = keeping()
+  keeper.met(relay(1, '20.0.0.1'))
+  keeper.met(relay(9, '30.0.0.1'))
+  keeper.start()
+  await pass(10_000)
+  assert.deepEqual(ids().toSorted(), ['relay1', 'relay9'])
+  for (let minutes = 0; minutes < 30 * 60; minutes += 30) {
+    for (const at of [2, 3, 4]) keeper.met(relay(at, `20.0.0.${at}`))
+    for (const id of places.keys()) places.set(id, clock.now() + HOUR_MS)
+    await pass(30 * MINUTE_MS, 20_000)
+    assert.ok(ids().includes('relay9'), `after ${minutes} minutes: ${ids().join(' ')}`)
+  }
+  assert.ok(asked.length > 2, 'the one of the four was exchanged')
+  await keeper.stop()
+})
+
+test('NA-02 where all relays stand in one network they are exchanged all the same', () => {
+  const known = new KnownRelays({ clock: new VirtualClock(), rng: seededRng(5), diversity: true })
+  const [kept, old, other] = [1, 2, 3].map((at) => relay(at, `20.0.0.${at}`)) as [PeerRecord, PeerRecord, PeerRecord]
+  for (const each of [kept, old, other]) known.met(each)
+  const mine = new Set([kept.id, old.id])
+  assert.equal(known.choose([kept], mine, old), other)
+  assert.equal(known.choose([kept], mine, relay(8, '30.0.0.1')), undefined, 'unless the old one stood apart')
+})
+
+test('NA-02 a place that is lost while it is tried for the first time is none', async () => {
+  const { keeper, pass, ids, places, state, hold, asked } = keeping()
+  keeper.met(relay(1))
+  const go = hold()
+  keeper.start()
+  await pass(3_000)
+  assert.deepEqual(asked, ['relay1'])
+  state.lostInTrial.add('relay1')
+  go()
+  await pass(0)
+  assert.deepEqual([ids(), state.changes], [[], 0])
+  state.lostInTrial.clear()
+  await pass(30_000)
+  assert.deepEqual([ids(), places.size], [['relay1'], 1], 'and it is asked again')
+  await keeper.stop()
 })

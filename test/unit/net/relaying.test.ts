@@ -80,6 +80,50 @@ test('AS-08 where everybody has one circuit, the longest silent goes, but not in
   assert.equal(take('b', 'y', '4/1.1.1'), undefined, 'who has one already is not helped against those who have one')
 })
 
+test('AS-08 who makes its circuits anew before their minute is over is no newcomer each time', async () => {
+  const { clock, cut, take } = carrying(32, 4)
+  const networks = [0, 1, 2, 3]
+  let held = networks.map((at) => take(`liar-${at}`, 'victim', `4/6.${at}`))
+  let ids = 0
+  for (let round = 0; round < 5; round++) {
+    await clock.advance(50_000)
+    for (const place of held) place?.end()
+    held = networks.map((at) => take(`liar-${at}-${ids++}`, 'victim', `4/6.${at}`))
+  }
+  for (const at of [0, 1, 2]) assert.ok(take(`friend-${at}`, 'victim', `4/1.${at}`), `friend ${at}`)
+  assert.equal(cut.length, 3)
+  assert.ok(cut.every((text) => text.startsWith('liar')))
+  for (const at of networks) take(`liar-${at}-again`, 'victim', `4/6.${at}`)
+  assert.ok(
+    cut.every((text) => text.startsWith('liar')),
+    'and friends have their first minute',
+  )
+  await clock.advance(3 * MINUTE_MS)
+  assert.ok(take('friend-4', 'victim', '4/1.4'), 'and who stays has it no more')
+})
+
+test('AS-08 after a pause of a minute a circuit is new again', async () => {
+  const { clock, cut, take } = carrying(32, 1)
+  take('a', 'x', '4/1.1')?.end()
+  await clock.advance(MINUTE_MS)
+  assert.ok(take('a', 'x', '4/1.1'))
+  assert.equal(take('b', 'x', '4/2.2'), undefined)
+  await clock.advance(MINUTE_MS)
+  assert.ok(take('b', 'x', '4/2.2'))
+  assert.deepEqual(cut, ['a>x'])
+})
+
+test('NA-02 to see whether its place is one costs a peer none of its circuits', () => {
+  const { cut, take } = carrying(32, 2)
+  for (const to of ['x', 'y']) assert.ok(take('a', to))
+  for (let at = 0; at < 4; at++) assert.ok(take('a', 'a'), 'full, and tried')
+  assert.equal(take('a', 'z'), undefined)
+  assert.ok(take('b', 'b'))
+  for (const to of ['x', 'y']) assert.ok(take('b', to), 'tried, and none is missing')
+  for (const by of ['c', 'd']) assert.ok(take(by, 'b'), 'nor one to it')
+  assert.deepEqual(cut, ['a>a', 'a>a'])
+})
+
 test('AS-08 within one network ids share, and between two peers the last two circuits stay', async () => {
   const { circuits, cut, take } = carrying(4, 3)
   for (let at = 0; at < 3; at++) assert.ok(take('busy', `x${at}`, '4/1.1.1'))
@@ -116,11 +160,24 @@ async function someone(): Promise<PeerId> {
   return peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 }
 
-const from = (ip: string) => multiaddr(`/ip4/${ip}/tcp/4001`)
+const from = (ip: string) => multiaddr(`/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/4001`)
+
+function reserving({ reservationsMax = 64, clock = new VirtualClock() } = {}) {
+  const state = { open: true }
+  const displaced: string[] = []
+  const places = new Reservations({
+    budget: { ...(ROLES.peer.relay ?? assert.fail()), reservationsMax },
+    clock,
+    isOpen: () => state.open,
+    onDisplaced: (peer) => void displaced.push(peer.toString()),
+  })
+  const reserve = async (ip: string, peer?: PeerId) => places.reserve(peer ?? (await someone()), from(ip)).status
+  return { places, state, displaced, reserve }
+}
 
 test('NA-02 a place that was lost and taken anew lasts for its own hour, not for the old one’s', async () => {
   const clock = new VirtualClock()
-  const places = new Reservations(ROLES.peer.relay ?? assert.fail(), clock, () => true)
+  const { places } = reserving({ clock })
   const peer = await someone()
   assert.deepEqual(places.reserve(peer, from('1.1.1.1')), { status: 'OK', expire: clock.now() / 1_000 + 3_600 })
   await clock.advance(59 * MINUTE_MS)
@@ -136,23 +193,43 @@ test('NA-02 a place that was lost and taken anew lasts for its own hour, not for
   assert.deepEqual([places.reservations.size, places.get(peer)], [0, undefined])
 })
 
-test('AS-08 places are bounded, one network has its part of them, and a relay that is put down gives none', async () => {
-  const budget = { ...(ROLES.peer.relay ?? assert.fail()), reservationsMax: 16 }
-  let open = true
-  const places = new Reservations(budget, new VirtualClock(), () => open)
-  const reserve = async (ip: string, peer?: PeerId) => places.reserve(peer ?? (await someone()), from(ip)).status
+test('AS-08 places are bounded, one’s own is always renewed, and a relay that is put down gives none', async () => {
+  const { places, state, reserve, displaced } = reserving({ reservationsMax: 3 })
   const first = await someone()
   assert.equal(await reserve('6.6.6.1', first), 'OK')
-  assert.equal(await reserve('6.6.6.2'), 'OK')
-  assert.equal(await reserve('6.6.6.3'), 'RESERVATION_REFUSED')
-  assert.equal(await reserve('6.6.6.1', first), 'OK', 'one’s own is renewed')
-  for (let at = 0; at < 14; at++) assert.equal(await reserve(at < 7 ? `7.7.${at}.1` : `10.0.0.${at}`), 'OK')
-  assert.equal(await reserve('8.8.8.8'), 'RESERVATION_REFUSED')
-  open = false
+  assert.equal(await reserve('10.0.0.1'), 'OK')
+  assert.equal(await reserve('10.0.0.2'), 'OK')
+  assert.equal(await reserve('8.8.8.8'), 'RESERVATION_REFUSED', 'all have one')
+  assert.equal(await reserve('6.6.6.1', first), 'OK')
+  state.open = false
+  assert.equal(await reserve('6.6.6.1', first), 'RESERVATION_REFUSED')
   places.removeReservation(first)
   assert.equal(await reserve('8.8.8.8'), 'RESERVATION_REFUSED')
   places.clear()
-  assert.equal(places.reservations.size, 0)
+  assert.deepEqual([places.reservations.size, displaced], [0, []])
+})
+
+test('AS-08 who fills a relay from few networks makes room, the last who came first, until networks share alike', async () => {
+  const { places, reserve, displaced } = reserving({ reservationsMax: 64 })
+  const early = await someone()
+  await reserve('6.6.6.1', early)
+  for (let at = 0; at < 63; at++) {
+    const ip = at % 2 === 0 ? `6.6.${at}.2` : `2a01:4f8:${at}::1`
+    assert.equal(await reserve(ip), 'OK', 'who is alone may have all')
+  }
+  const last = [...places.reservations.keys()]
+  const friends = await Promise.all(Array.from({ length: 20 }, someone))
+  for (const [at, friend] of friends.entries()) assert.equal(await reserve(`30.${at}.0.1`, friend), 'OK')
+  assert.equal(places.reservations.size, 64)
+  assert.equal(displaced.length, 20)
+  assert.ok(displaced.every((id) => last.slice(-24).includes(id)))
+  assert.ok([early, ...friends].every((peer) => places.get(peer) !== undefined))
+  for (const ip of ['6.6.1.1', '2a01:4f8:ffff::1']) assert.equal(await reserve(ip), 'RESERVATION_REFUSED', ip)
+  for (let at = 0; at < 100; at++) await reserve(`30.0.${at}.1`)
+  const inThirty = displaced.filter((id) => friends.some((friend) => friend.toString() === id))
+  assert.deepEqual(inThirty, [])
+  assert.equal(places.reservations.size, 64)
+  assert.ok(displaced.length >= 32 && displaced.length <= 36, `${displaced.length} gave way`)
 })
 
 test('OP-16 a relay’s bytes are shared: who wants much waits longer than who wants little', async () => {

@@ -11,11 +11,14 @@ import { systemRng } from '../../../src/lib/rng.ts'
 import { reachParts } from '../../../src/net/reach/parts.ts'
 import { StunServer } from '../../../src/net/reach/stun-server.ts'
 import { UdpRouter } from '../../../src/net/upgrade/webrtc/udp-router.ts'
-import { stunAnswer, stunAnswerIn, stunRequest, stunRequestIn } from '../../../src/wire/stun.ts'
+import { stunAnswerIn, stunRequest } from '../../../src/wire/stun.ts'
 import { UDP } from '../../../src/wire/upgrade.ts'
 import { newHost, until } from './hosts.ts'
+import { stunServer } from './stun-server.ts'
 
 const LOOPBACK = '127.0.0.1'
+/** Of another network. */
+const ELSEWHERE = '127.0.0.2'
 
 async function client(t: TestContext) {
   const socket = createSocket('udp4')
@@ -23,19 +26,6 @@ async function client(t: TestContext) {
   socket.bind(0, LOOPBACK)
   await once(socket, 'listening')
   return socket
-}
-
-/** A server that says what the test wants it to say, or nothing. */
-async function server(t: TestContext, seen?: { readonly ip: Uint8Array; readonly port: number }) {
-  const socket = await client(t)
-  let asked = 0
-  socket.on('message', (bytes, from) => {
-    asked++
-    const transaction = stunRequestIn(bytes)
-    if (transaction !== undefined && seen !== undefined)
-      socket.send(stunAnswer(transaction, seen), from.port, from.address)
-  })
-  return { at: { ip: LOOPBACK, port: socket.address().port }, asked: () => asked }
 }
 
 const at = (last: number, port: number) => ({ ip: Uint8Array.of(21, 0, 0, last), port })
@@ -96,33 +86,72 @@ test('SE-19 AS-08 STUN: thirty answers at once to one source and then a few a se
   assert.equal(answers, 35)
 })
 
+type Asked = readonly { readonly at: { readonly ip: string; readonly port: number } }[]
+
+function newRouter(servers: Asked): UdpRouter {
+  const parts = { clock: systemClock, rng: systemRng, bind: LOOPBACK }
+  return new UdpRouter({ ...parts, servers: () => servers.map((each) => each.at) })
+}
+
 test('NA-02 what the router does with UDP: the same for all, another for each, or nothing gets through', async (t) => {
-  const same = [await server(t, at(2, 4_000)), await server(t, at(2, 4_000))]
-  const other = await server(t, at(2, 4_001))
-  const silent = await server(t)
-  const look = async (...servers: readonly { readonly at: { readonly ip: string; readonly port: number } }[]) => {
-    const router = new UdpRouter({
-      clock: systemClock,
-      rng: systemRng,
-      bind: LOOPBACK,
-      servers: () => servers.map((each) => each.at),
-    })
+  const same = await stunServer(t, at(2, 4_000))
+  const again = await stunServer(t, at(2, 4_000), ELSEWHERE)
+  const other = await stunServer(t, at(2, 4_001), ELSEWHERE)
+  const silent = await stunServer(t)
+  const look = async (...servers: Asked) => {
+    const router = newRouter(servers)
     await Promise.all([router.look(), router.look()])
     return router
   }
-  assert.equal((await look(...same)).mapping(), UDP.endpointIndependent)
-  const each = await look(...same.slice(0, 1), other)
-  assert.equal(each.mapping(), UDP.perDestination)
-  const one = await look(...same.slice(0, 1), silent)
-  assert.equal(one.mapping(), UDP.unknown, 'one alone says nothing')
-  assert.deepEqual(one.server(), same[0]?.at, 'but can be asked again')
+  const all = await look(same, again)
+  assert.deepEqual([all.mapping(), all.ip()], [UDP.endpointIndependent, '21.0.0.2'])
+  const each = await look(same, other)
+  assert.deepEqual([each.mapping(), each.ip()], [UDP.perDestination, '21.0.0.2'], 'the IP is the same')
+  const one = await look(same, silent)
+  assert.deepEqual([one.mapping(), one.ip()], [UDP.unknown, undefined], 'one alone says nothing')
+  assert.deepEqual(one.server(), same.at, 'but can be asked again')
+  const near = await look(same, await stunServer(t, at(2, 4_000)))
+  assert.deepEqual([near.mapping(), near.ip()], [UDP.unknown, undefined], 'and no more with two addresses')
   const none = await look(silent)
   assert.deepEqual([none.mapping(), none.server()], [UDP.none, undefined])
   assert.equal((await look()).mapping(), UDP.unknown)
 })
 
+test('SE-19 NA-02 a STUN server that lies against two that do not changes nothing', async (t) => {
+  const honest = [await stunServer(t, at(2, 4_000)), await stunServer(t, at(2, 4_000), ELSEWHERE)]
+  const liar = await stunServer(t, at(9, 1), '127.0.0.3')
+  for (const servers of [
+    [...honest, liar],
+    [liar, ...honest],
+  ]) {
+    const router = newRouter(servers)
+    await router.look()
+    assert.deepEqual([router.mapping(), router.ip()], [UDP.endpointIndependent, '21.0.0.2'])
+    assert.ok(honest.some((each) => each.at.port === router.server()?.port))
+  }
+})
+
+test('NA-02 forgotten while it is asked: what comes of it is not kept, and it is asked again', async (t) => {
+  const servers = [await stunServer(t, at(2, 4_000)), await stunServer(t, at(2, 4_000), ELSEWHERE)]
+  const router = newRouter(servers)
+  const looking = router.look()
+  router.forget()
+  await looking
+  assert.equal(router.mapping(), UDP.unknown)
+  await router.look()
+  assert.equal(router.mapping(), UDP.endpointIndependent)
+})
+
+test('AS-08 what no packet can be sent to: no answer, no error', async (t) => {
+  const good = await stunServer(t, at(2, 4_000))
+  const bad = [0, 65_536, 1.5].map((port) => ({ at: { ip: LOOPBACK, port } }))
+  const router = newRouter([...bad, good])
+  await router.look()
+  assert.deepEqual(router.server(), good.at)
+})
+
 test('OP-03 STUN servers are asked once in five minutes at most, four of them, and not without a reason', async (t) => {
-  const servers = await Promise.all(Array.from({ length: 5 }, async () => server(t, at(2, 4_000))))
+  const servers = await Promise.all(Array.from({ length: 5 }, async () => stunServer(t, at(2, 4_000))))
   let nowMs = 0
   const clock = { ...systemClock, now: () => nowMs }
   const router = new UdpRouter({ clock, rng: systemRng, bind: LOOPBACK, servers: () => servers.map((each) => each.at) })

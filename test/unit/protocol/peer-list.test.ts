@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { nativeProvider as crypto } from '../../../src/crypto/native.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import { DAY_MS } from '../../../src/lib/time.ts'
-import { LIST_LIFE_MAX_MS, ROTATIONS_MAX, verifyPeerList } from '../../../src/protocol/peer-list.ts'
+import { LIST_LIFE_MAX_MS, verifyPeerList } from '../../../src/protocol/peer-list.ts'
 import type { ListRules, ListSignature, SignedList } from '../../../src/protocol/peer-list.ts'
-import { keyRotationBytes, peerListBytes } from '../../../src/wire/peer-list.ts'
+import { ROTATIONS_MAX, keyRotationBytes, peerListBytes } from '../../../src/wire/peer-list.ts'
 import type { PeerList } from '../../../src/wire/peer-list.ts'
 
 const NOW = 1_800_000_000_000
@@ -34,7 +34,7 @@ function signed(
   rotations: SignedList['rotations'] = [],
 ): SignedList {
   const list = { ...body, ...change }
-  return { rotations, list, signatures: sign(peerListBytes(list), by) }
+  return { rotations, list, signatures: sign(peerListBytes(list, rotations), by) }
 }
 
 function rotation(number: number, to: readonly Keeper[], by: readonly Keeper[], network = 'main') {
@@ -98,7 +98,7 @@ test('OP-02 keys rotate: the old ones sign for the new ones, and only the last s
   refused(signed([d, e], {}, [rotation(1, [c, d, e], [a, b], 'other')]), /out of place/)
   const endless = Array.from({ length: ROTATIONS_MAX + 1 }, (_, i) => rotation(i + 1, [a, b, c], [a, b, c]))
   holds(signed([a, b], {}, endless.slice(0, ROTATIONS_MAX)))
-  refused(signed([a, b], {}, endless), /too many/)
+  refused({ ...signed([a, b]), rotations: endless }, /too many/)
 })
 
 test('OP-02 who has seen a newer list or newer keys does not go back', () => {
@@ -132,4 +132,28 @@ test('OP-02 a release may ship the keys of any rotation: what led there is histo
   refused(signed([a, e], {}, forged), /keys before it/, { keys: [c.key, d.key, e.key] })
   refused(signed([c, d, e], {}, turned), /more than half of its keys/, { keys: [c.key, d.key, e.key] })
   refused(signed([a, e], {}, [rotation(2, [a, e], [c, d])]), /out of place/, { keys: [a.key, e.key] })
+})
+
+test('OP-02 nobody but its keepers puts a rotation into a list, or takes one out, whatever the keys of a release', () => {
+  const keys = [a.key, b.key, c.key]
+  const genuine = signed([a, b])
+  const unsigned = { network: 'main', number: 1, keys, signatures: [] }
+  refused({ ...genuine, rotations: [unsigned] }, /more than half of its keys/)
+  refused(
+    {
+      ...genuine,
+      rotations: [
+        { ...unsigned, keys: [d.key] },
+        { ...unsigned, number: 2 },
+      ],
+    },
+    /more than half/,
+  )
+  const turned = signed([d, e], {}, [rotation(1, [d, e], [a, b])])
+  const shipped = { keys: [d.key, e.key] }
+  holds(turned, shipped)
+  refused({ ...turned, rotations: [] }, /more than half of its keys/, shipped)
+  refused({ ...turned, rotations: [rotation(1, [b], []), rotation(2, [d, e], [])] }, /more than half/, shipped)
+  const known = signed([d, e], {}, [rotation(1, [c], []), rotation(2, [d, e], [])])
+  refused(known, /number of another|back behind/, { ...shipped, known: turned })
 })

@@ -29,7 +29,6 @@ async function next(card: AccountCard, changes: Partial<AccountCardBody> = {}): 
 
 function contactOf(changes: Partial<Contact> = {}): Contact {
   return {
-    version: 1,
     accountId: BOB,
     name: 'Bob',
     state: CONTACT_STATE.accepted,

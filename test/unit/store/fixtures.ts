@@ -115,7 +115,6 @@ export function message(contact: Uint8Array, order: number, change: Partial<Mess
 
 export function contact(accountId: Uint8Array, change: Partial<Contact> = {}): Contact {
   return {
-    version: 1,
     accountId,
     name: 'Carol',
     state: CONTACT_STATE.accepted,

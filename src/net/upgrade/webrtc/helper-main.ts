@@ -3,9 +3,11 @@
  * ordered, reliable data channel for each meeting and passes on what comes; who it is that speaks is proved above, in the daemon.
  * It is told only by its parent, and does not outlive it.
  */
+import { Socket } from 'node:net'
 import { PeerConnection } from 'node-datachannel'
 import type { DataChannel } from 'node-datachannel'
-import { CHANNEL_MESSAGE_BYTES_MAX } from './messages.ts'
+import { Line } from './line.ts'
+import { CHANNEL_MESSAGE_BYTES_MAX, FROM_HELPER, TO_HELPER, fromHelperCodec, toHelperCodec } from './messages.ts'
 import type { FromHelper, IcePeer, MeetingOrder, ToHelper } from './messages.ts'
 import { MID, parse, render, renderCandidates } from './sdp.ts'
 
@@ -69,7 +71,7 @@ class Meeting {
     if (this.#over) return
     this.#over = true
     meetings.delete(this.#id)
-    tell({ kind: 'closed', id: this.#id })
+    tell({ kind: FROM_HELPER.closed, body: { id: this.#id } })
     this.#pc.close()
   }
 
@@ -108,13 +110,13 @@ class Meeting {
     const own = parse(this.#pc.localDescription()?.sdp ?? '')
     if (own === undefined) return
     this.#described = true
-    tell({ kind: 'described', id: this.#id, own })
+    tell({ kind: FROM_HELPER.described, body: { id: this.#id, own } })
   }
 
   #tellOpen(): void {
     const remote = this.#pc.getSelectedCandidatePair()?.remote
     if (this.#over || remote === undefined) return
-    tell({ kind: 'open', id: this.#id, at: { ip: remote.address, port: remote.port } })
+    tell({ kind: FROM_HELPER.open, body: { id: this.#id, at: { ip: remote.address, port: remote.port } } })
   }
 
   #pass(message: string | Buffer | ArrayBuffer): void {
@@ -126,7 +128,7 @@ class Meeting {
     const cost = message.length + MESSAGE_OVERHEAD_BYTES
     this.#waitingBytes += cost
     this.#waitingMessages++
-    tell({ kind: 'data', id: this.#id, data: message }, () => {
+    tell({ kind: FROM_HELPER.data, body: { id: this.#id, data: message } }, () => {
       this.#waitingBytes -= cost
       this.#waitingMessages--
     })
@@ -135,20 +137,21 @@ class Meeting {
 }
 
 function tell(message: FromHelper, written: () => void = () => {}): void {
-  process.send?.(message, written)
+  daemon.say(message, written)
 }
 
 /** An order that the library refuses ends its own meeting only. */
-function obey(message: ToHelper): void {
+function obey({ kind, body }: ToHelper): void {
+  const { id } = body
   try {
-    if (message.kind === 'meet') begin(message.id, message.order)
-    const meeting = meetings.get(message.id)
-    if (message.kind === 'answered') meeting?.answered(message.peer)
-    if (message.kind === 'data') meeting?.send(message.data)
-    if (message.kind === 'close') meeting?.close()
+    if (kind === TO_HELPER.meet) begin(id, body.order)
+    const meeting = meetings.get(id)
+    if (kind === TO_HELPER.answered) meeting?.answered(body.peer)
+    if (kind === TO_HELPER.data) meeting?.send(body.data)
+    if (kind === TO_HELPER.close) meeting?.close()
   } catch {
-    const meeting = meetings.get(message.id)
-    if (meeting === undefined) tell({ kind: 'closed', id: message.id })
+    const meeting = meetings.get(id)
+    if (meeting === undefined) tell({ kind: FROM_HELPER.closed, body: { id } })
     else meeting.close()
   }
 }
@@ -159,8 +162,13 @@ function begin(id: number, order: MeetingOrder): void {
   meeting.describe(order)
 }
 
-process.on('message', obey)
 // what ends the daemon is often sent to all of its processes, and it ends us when it is ready
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-// not by `exit`: the library aborts or hangs in its own cleaning up
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+const daemon = new Line<FromHelper, ToHelper>({
+  pipe: new Socket({ fd: 3, readable: true, writable: true }),
+  says: fromHelperCodec,
+  hears: toHelperCodec,
+  heard: obey,
+  // not by `exit`: the library aborts or hangs in its own cleaning up
+  ended: () => process.kill(process.pid, 'SIGKILL'),
+})

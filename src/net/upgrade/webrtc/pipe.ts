@@ -9,6 +9,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { concat, u32be } from '../../../lib/bytes.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { NetworkError } from '../../../lib/errors.ts'
+import { mergeHeld } from '../../held.ts'
 import type { Meeting } from './helper.ts'
 import { CHANNEL_MESSAGE_BYTES_MAX } from './messages.ts'
 
@@ -49,6 +50,7 @@ export class Pipe extends AbstractMultiaddrConnection {
     super({ remoteAddr, direction, log: logger.forComponent('sotto:webrtc') })
     this.#meeting = meeting
     this.#clock = clock
+    mergeHeld(this) // the window counts bytes, and a message may be one
   }
 
   /** One message of the channel. */

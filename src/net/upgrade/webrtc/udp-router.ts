@@ -7,14 +7,15 @@ import type { Socket } from 'node:dgram'
 import type { Clock } from '../../../lib/clock.ts'
 import type { Rng } from '../../../lib/rng.ts'
 import { randomBelow } from '../../../lib/rng.ts'
+import { sourceNetwork } from '../../../protocol/replicas.ts'
 import { stunAnswerIn, stunRequest } from '../../../wire/stun.ts'
 import { UDP } from '../../../wire/upgrade.ts'
 import type { UdpMapping } from '../../../wire/upgrade.ts'
 import type { IceCandidate } from './messages.ts'
 
 const SERVERS_MAX = 4
-/** Answers that say what the router does. */
-const ENOUGH = 2
+/** Networks from which the same has to be said: one server alone may lie, and a host can have many addresses. */
+const AGREEING_MIN = 2
 /** From the first request to each further one, and to the end (RFC 8489 §6.2.1, for who is not waited for). */
 const AGAIN_MS = [250, 600] as const
 const DEADLINE_MS = 1_200
@@ -22,10 +23,19 @@ const FRESH_MS = 5 * 60_000
 
 interface View {
   readonly mapping: UdpMapping
-  /** One that answered, the first. */
+  /** One that answered, one that was agreed with if there is any. */
   readonly server: IceCandidate | undefined
+  /** Where we come from, by servers that agree. */
+  readonly ip: string | undefined
 }
-const NOTHING: View = { mapping: UDP.unknown, server: undefined }
+const NOTHING: View = { mapping: UDP.unknown, server: undefined, ip: undefined }
+
+interface Look {
+  readonly done: Promise<void>
+  readonly end: () => void
+}
+/** By the server, what it saw. */
+type Seen = ReadonlyMap<IceCandidate, IceCandidate>
 
 export interface UdpRouterInit {
   readonly clock: Clock
@@ -39,7 +49,8 @@ export class UdpRouter {
   readonly #init: UdpRouterInit
   #view = NOTHING
   #lookedAt = -Infinity
-  #looking: Promise<void> | undefined
+  #look: Look | undefined
+  #stopped = false
 
   constructor(init: UdpRouterInit) {
     this.#init = init
@@ -53,68 +64,121 @@ export class UdpRouter {
     return this.#view.server
   }
 
+  /** Our IPv4 address as servers of two networks see it. */
+  ip(): string | undefined {
+    return this.#view.ip
+  }
+
   /** Asks where that was not done lately; ends within {@link DEADLINE_MS}. */
   async look(): Promise<void> {
     const { clock, rng, servers } = this.#init
-    if (clock.now() - this.#lookedAt < FRESH_MS) return
-    const asked = some(servers(), rng)
-    if (asked.length === 0) return
-    this.#looking ??= this.#ask(asked).finally(() => {
-      this.#looking = undefined
-      this.#lookedAt = clock.now()
-    })
-    await this.#looking
+    if (this.#stopped || clock.now() - this.#lookedAt < FRESH_MS) return
+    if (this.#look === undefined) {
+      const asked = some(servers(), rng)
+      if (asked.length === 0) return
+      this.#look = this.#begin(asked)
+    }
+    await this.#look.done
   }
 
-  /** The network may be another one. */
+  /** The network may be another one: what is being found out is of the old one, and not kept. */
   forget(): void {
     this.#lookedAt = -Infinity
+    this.#look?.end()
+    this.#look = undefined
   }
 
-  async #ask(servers: readonly IceCandidate[]): Promise<void> {
+  stop(): void {
+    this.#stopped = true
+    this.forget()
+  }
+
+  #begin(servers: readonly IceCandidate[]): Look {
+    const over = Promise.withResolvers<void>()
+    const end = (): void => {
+      over.resolve()
+    }
+    const found = this.#ask(servers, over.promise, end)
+    const keep = async (): Promise<void> => {
+      const seen = await found
+      if (this.#look !== look) return
+      this.#look = undefined
+      this.#lookedAt = this.#init.clock.now()
+      this.#view = judge(seen)
+    }
+    const look: Look = { done: keep(), end }
+    return look
+  }
+
+  async #ask(servers: readonly IceCandidate[], over: Promise<void>, end: () => void): Promise<Seen> {
     const { clock, rng, bind } = this.#init
     const socket = createSocket('udp4')
     const asked = servers.map((server) => ({ server, ...stunRequest(rng) }))
-    const seen = new Map<IceCandidate, string>()
-    const over = Promise.withResolvers<void>()
-    socket.on('error', over.resolve)
+    const seen = new Map<IceCandidate, IceCandidate>()
+    socket.on('error', end)
     socket.on('message', (bytes) => {
       for (const { server, transaction } of asked) {
         const mapped = stunAnswerIn(bytes, transaction)
-        if (mapped !== undefined) seen.set(server, `${mapped.ip.join('.')}:${mapped.port}`)
+        if (mapped?.ip.length === 4) seen.set(server, { ip: mapped.ip.join('.'), port: mapped.port })
       }
-      if (seen.size >= Math.min(ENOUGH, asked.length)) over.resolve()
+      if (agreed(seen, addressOf) !== undefined || seen.size === asked.length) end()
     })
     const send = (): void => {
       for (const { server, bytes } of asked) if (!seen.has(server)) post(socket, bytes, server)
     }
     socket.bind(0, bind, send)
     const cancels = AGAIN_MS.map((ms) => clock.after(ms, send))
-    cancels.push(clock.after(DEADLINE_MS, over.resolve))
-    await over.promise
+    cancels.push(clock.after(DEADLINE_MS, end))
+    await over
     for (const cancel of cancels) cancel()
     socket.close()
-    this.#view = judge(seen)
+    return seen
   }
 }
 
-/** At random: none of them is to hear of everybody. */
+/** At random, none of them is to hear of everybody; of as many networks as there are. */
 function some(servers: readonly IceCandidate[], rng: Rng): readonly IceCandidate[] {
-  const rest = [...new Map(servers.map((server) => [`${server.ip}:${server.port}`, server])).values()]
-  const chosen: IceCandidate[] = []
-  while (chosen.length < SERVERS_MAX && rest.length > 0) chosen.push(...rest.splice(randomBelow(rng, rest.length), 1))
-  return chosen
+  const rest = [...new Map(servers.map((server) => [addressOf(server), server])).values()]
+  const mixed: IceCandidate[] = []
+  while (rest.length > 0) mixed.push(...rest.splice(randomBelow(rng, rest.length), 1))
+  const first = new Map(mixed.map((server) => [networkOf(server), server]))
+  return [...new Set([...first.values(), ...mixed])].slice(0, SERVERS_MAX)
 }
 
 function post(socket: Socket, bytes: Uint8Array, { ip, port }: IceCandidate): void {
-  socket.send(bytes, port, ip, () => {}) // unreachable: no answer will come
+  try {
+    socket.send(bytes, port, ip, () => {}) // unreachable: no answer will come
+  } catch {
+    // Node throws for what is no address or a socket that just failed: no answer will come, either
+  }
 }
 
-/** One server alone sees one address whatever the router does. */
-function judge(seen: ReadonlyMap<IceCandidate, string>): View {
-  const [server] = seen.keys()
-  if (server === undefined) return { mapping: UDP.none, server }
-  if (seen.size === 1) return { mapping: UDP.unknown, server }
-  const same = new Set(seen.values()).size === 1
-  return { mapping: same ? UDP.endpointIndependent : UDP.perDestination, server }
+/** What two networks say alike. */
+function agreed(seen: Seen, what: (said: IceCandidate) => string): string | undefined {
+  for (const each of new Set([...seen.values()].map(what))) {
+    const saying = [...seen].filter(([, said]) => what(said) === each)
+    if (networks(saying.map(([server]) => server)) >= AGREEING_MIN) return each
+  }
+  return undefined
+}
+
+/** One network alone sees one address whatever the router does. */
+function judge(seen: Seen): View {
+  const ip = agreed(seen, (said) => said.ip)
+  const [server] = [...seen].find(([, said]) => said.ip === ip) ?? [...seen.keys()]
+  if (agreed(seen, addressOf) !== undefined) return { mapping: UDP.endpointIndependent, server, ip }
+  if (server === undefined) return { mapping: UDP.none, server, ip }
+  return { mapping: networks([...seen.keys()]) < AGREEING_MIN ? UDP.unknown : UDP.perDestination, server, ip }
+}
+
+function networks(servers: readonly IceCandidate[]): number {
+  return new Set(servers.map(networkOf)).size
+}
+
+function networkOf({ ip }: IceCandidate): string {
+  return sourceNetwork(ip) ?? ip
+}
+
+function addressOf({ ip, port }: IceCandidate): string {
+  return `${ip}:${port}`
 }

@@ -2,6 +2,7 @@
  * WebRTC as one more way to a peer that a relay connects us with: the two exchange ICE terms over the relay, a data channel opens
  * past both routers, and on it stands the same link as on a TCP connection, bound to the peer's id. Nothing rests on DTLS.
  */
+import { networkInterfaces } from 'node:os'
 import type { ComponentLogger, Connection, Upgrader } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -23,8 +24,7 @@ import { UdpRouter } from './udp-router.ts'
 
 /** The helper's start and its candidates; less than the other side waits for them. */
 const DESCRIBE_DEADLINE_MS = 6_000
-/** Checks, DTLS and SCTP; and our own handshake on top. */
-const OPEN_DEADLINE_MS = 8_000
+/** Our own handshake on the open channel. */
 const LINK_DEADLINE_MS = 5_000
 
 export interface WebRtcInit {
@@ -38,6 +38,8 @@ export interface WebRtcInit {
   readonly stunPeers: () => readonly string[]
   /** The helper's program; another one in tests. */
   readonly main?: string
+  /** The IPs of this machine; others in tests. */
+  readonly ips?: () => readonly string[]
 }
 
 /** What libp2p makes connections of. */
@@ -57,6 +59,8 @@ export interface MeetInit {
   readonly asks: boolean
   readonly ice: IceTalk
   readonly parts: LinkParts
+  /** What our TCP connections come from, by observers that agree: a multiaddr. */
+  readonly observed: string | undefined
   /** Called before anything is sent to that many places of the peer's choice; throws where it may not be. */
   readonly spend: (places: number) => void
   readonly signal: AbortSignal
@@ -97,12 +101,13 @@ export class WebRtc {
   }
 
   async stop(): Promise<void> {
+    this.#router.stop()
     await this.#helper.stop()
   }
 
   /** One try to meet a peer who tries the same. Each side tells and hears exactly once, whatever fails. */
   async meet(init: MeetInit): Promise<Connection> {
-    const session = new Session()
+    const session = new Session(this.#init.clock)
     try {
       if (init.asks) await this.#ask(session, init)
       else await this.#answer(session, init)
@@ -113,8 +118,9 @@ export class WebRtc {
     }
   }
 
-  async #ask(session: Session, { ice, spend, signal }: MeetInit): Promise<void> {
-    const own = await failing(this.#describe(session, undefined, signal))
+  async #ask(session: Session, init: MeetInit): Promise<void> {
+    const { ice, spend } = init
+    const own = await failing(this.#describe(session, undefined, init))
     await ice.tell(own.value)
     const theirs = await ice.hear()
     const peer = this.#peer(orThrow(own), theirs)
@@ -122,21 +128,26 @@ export class WebRtc {
     session.answered(peer)
   }
 
-  async #answer(session: Session, { ice, spend, signal }: MeetInit): Promise<void> {
+  async #answer(session: Session, init: MeetInit): Promise<void> {
+    const { ice, spend } = init
     const theirs = await ice.hear()
     const describe = async (): Promise<IceTerms> => {
       const peer = this.#peer(undefined, theirs)
       spend(Math.max(1, peer.candidates.length))
-      return this.#describe(session, peer, signal)
+      return this.#describe(session, peer, init)
     }
     const own = await failing(describe())
     await ice.tell(own.value)
     orThrow(own)
   }
 
-  /** Our terms, without what the profile does not let out. */
-  async #describe(session: Session, answers: IcePeer | undefined, caller: AbortSignal): Promise<IceTerms> {
-    await this.look()
+  /** Our terms, without what the profile does not let out, or what may not be ours. */
+  async #describe(
+    session: Session,
+    answers: IcePeer | undefined,
+    { signal: caller, observed }: MeetInit,
+  ): Promise<IceTerms> {
+    await orAborted(this.look(), caller)
     const order = { answers, stun: this.#router.server(), bind: this.#bind }
     const own = await withDeadline(
       this.#init.clock,
@@ -144,8 +155,22 @@ export class WebRtc {
       async (signal) => orAborted(session.begin(this.#helper, order), signal),
       caller,
     )
-    const candidates = own.candidates.flatMap(endpointsOf).filter((endpoint) => this.#allowed(endpoint))
+    const ours = this.#ours(observed)
+    const candidates = own.candidates
+      .flatMap(({ ip, port }) => endpointAt(ip, port))
+      .filter((endpoint) => this.#allowed(endpoint) && ours.has(ipText(endpoint)))
     return { ...own, candidates: candidates.slice(0, ICE_CANDIDATES_MAX) }
+  }
+
+  /**
+   * The IPs that we may tell: of our interfaces, and what others agree on. What the helper names comes from one STUN server, who could
+   * have any place knocked at, its own too.
+   */
+  #ours(observed: string | undefined): ReadonlySet<string> {
+    const texts = [...(this.#init.ips ?? machineIps)(), this.#bind, this.#router.ip()]
+    const endpoints = texts.flatMap((ip) => (ip === undefined ? [] : endpointAt(ip, 1)))
+    const seen = endpointOf(observed ?? '')
+    return new Set([...endpoints, ...(seen === undefined ? [] : [seen])].map(ipText))
   }
 
   /** What the peer says, without what the profile does not let us knock on. */
@@ -163,7 +188,7 @@ export class WebRtc {
   /** The channel, and our own link on it: with the peer and nobody else. */
   async #link(session: Session, { peerId, asks, parts, signal: caller }: MeetInit): Promise<Connection> {
     const { clock } = this.#init
-    const at = await withDeadline(clock, OPEN_DEADLINE_MS, async (signal) => orAborted(session.open(), signal), caller)
+    const at = await orAborted(session.open(), caller)
     const pipe = session.pipe({
       clock,
       logger: parts.logger,
@@ -202,12 +227,21 @@ function bindTo(listen: readonly string[]): string | undefined {
 
 /** The host that a TCP address of IPv4 names, its relay where it goes over one. */
 function serverOf(address: string): readonly IceCandidate[] {
-  const found = /^\/ip4\/([\d.]+)\/tcp\/(\d+)(?=\/|$)/.exec(address)
-  return found === null ? [] : [{ ip: found[1] ?? '', port: Number(found[2]) }]
+  const endpoint = endpointOf(/^\/ip4\/[\d.]+\/tcp\/\d+(?=\/|$)/.exec(address)?.[0] ?? '')
+  return endpoint === undefined ? [] : [placeOf(endpoint)]
 }
 
-function endpointsOf({ ip, port }: IceCandidate): readonly Endpoint[] {
+function machineIps(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses = []) => addresses.map(({ address }) => address))
+}
+
+function endpointAt(ip: string, port: number): readonly Endpoint[] {
   return [endpointOf(`/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${port}`)].filter((found) => found !== undefined)
+}
+
+/** The same for the same IP, however it was written. */
+function ipText({ body }: Endpoint): string {
+  return body.ip.join('.')
 }
 
 function placeOf(endpoint: Endpoint): IceCandidate {

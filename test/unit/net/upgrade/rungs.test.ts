@@ -80,6 +80,14 @@ class Side implements RungNetwork {
   }
 }
 
+/** The other side's dial gets through to it. */
+class Reached extends Side {
+  override async whenDirect(): Promise<void> {
+    await super.whenDirect()
+    this.direct = true
+  }
+}
+
 const exchange = (side: Side, own: UpgradeTerms, clock: VirtualClock): Exchange =>
   new Exchange({
     rungs: rungs(side, clock),
@@ -149,8 +157,11 @@ test('NA-02 a side that anyone can dial is dialled by the other, whatever NAT th
     [dialled.outcome, dialled.a.did, dialled.b.did],
     ['direct', [`dials /ip4/12.0.0.2/tcp/4001/p2p/${B}`], ['waits']],
   )
-  const asked = await meet(open, symmetric, new Side(never), new Side(always))
-  assert.deepEqual([asked.a.did, asked.b.did], [['waits'], [`dials /ip4/12.0.0.2/tcp/4001/p2p/${A}`]])
+  const asked = await meet(open, symmetric, new Reached(never), new Side(always))
+  assert.deepEqual(
+    [asked.outcome, asked.a.did, asked.b.did],
+    ['direct', ['waits'], [`dials /ip4/12.0.0.2/tcp/4001/p2p/${A}`]],
+  )
 })
 
 test('three rounds of punching and no more; a dial that fails is followed by them', async () => {
@@ -224,4 +235,21 @@ test('AS-08 a peer that says something else where the WebRTC rung wants its term
   for (let frames = 0; frames < 2; frames++) await reader.next()
   await say({ kind: UPGRADE_FRAME.answer, body: terms })
   await assert.rejects(asking, CodecError)
+})
+
+test('SE-19 AS-08 once there is a direct connection the peer has us dial nobody any more', async () => {
+  const [toB, toA]: [Stream, Stream] = await streamPair()
+  const clock = new VirtualClock()
+  const side = new Side(never)
+  const answering = exchange(side, unsure, clock).answer(A, toB, soon(30_000))
+  const limits = protocolsOf('local').upgrade
+  const [reader, writer] = [new FrameReader(toA, limits, clock, false), new FrameWriter(toA, limits, clock)]
+  const offer = encode(upgradeFrameCodec, { kind: UPGRADE_FRAME.offer, body: open })
+  await writer.write(offer, soon())
+  assert.ok(await reader.next())
+  await writer.write(encode(upgradeFrameCodec, { kind: UPGRADE_FRAME.go, body: { rung: 1 } }), soon())
+  side.direct = true // it came to us meanwhile
+  await writer.write(offer, soon())
+  await answering
+  assert.equal(side.did.length, 1)
 })

@@ -86,6 +86,15 @@ test('AS-08 the pipe: who is paused takes nothing, so the sender stops at the wi
   assert.equal(b.got, 2 * WINDOW_BYTES)
 })
 
+test('AS-08 the pipe: a window of single bytes, held while paused, is few pieces', () => {
+  const { pipe } = new End()
+  pipe.pause()
+  for (let sent = 0; sent < 100_000; sent++) pipe.received(data(1))
+  const { readBuffer } = pipe as unknown as { readonly readBuffer: Iterable<Uint8Array> }
+  assert.equal(pipe.readBufferLength, 100_000)
+  assert.ok([...readBuffer].length <= 512)
+})
+
 test('AS-08 SE-19 the pipe: more than the window, credit for what was not sent, empty or unknown messages: the peer is cut', () => {
   const over = (end: End): void => {
     end.pipe.pause()
