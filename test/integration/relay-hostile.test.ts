@@ -19,7 +19,7 @@ import { HOP_STATUS, delimited, hopStatus } from '../../src/net/reach/hop.ts'
 import { reachParts } from '../../src/net/reach/parts.ts'
 import type { RelayServer } from '../../src/net/reach/relay-server.ts'
 import type { Reservations } from '../../src/net/reach/reservations.ts'
-import { tlsLink } from '../../src/net/tls-link.ts'
+import { tlsLink } from '../../src/net/link/tls-link.ts'
 import { rawPeer } from '../unit/net/raw-peer.ts'
 import { until } from '../unit/net/hosts.ts'
 

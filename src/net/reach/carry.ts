@@ -5,7 +5,7 @@
 import type { Stream } from '@libp2p/interface'
 import type { Clock } from '../../lib/clock.ts'
 import { LimitError, NetworkError, TimeoutError } from '../../lib/errors.ts'
-import { mergeHeld } from '../held.ts'
+import { mergeHeld } from '../frames/held.ts'
 import { Waiting, costOf } from './waiting.ts'
 
 /** A circuit over which nothing passes for so long is cut; libp2p pings every connection more often than that. */

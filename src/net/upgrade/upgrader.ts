@@ -14,7 +14,7 @@ import { MAPPING, UDP, UPGRADE_ENDPOINTS_MAX, UPGRADE_FRAME, upgradeFrameCodec }
 import type { Endpoint, UpgradeTerms } from '../../wire/upgrade.ts'
 import { addressAllowed, ipOf, isRelayed } from '../addresses.ts'
 import type { Dialer } from '../dialer.ts'
-import type { DirectStreams } from '../direct.ts'
+import type { DirectStreams } from '../direct/direct.ts'
 import { linkParts } from '../libp2p-node.ts'
 import type { Node } from '../libp2p-node.ts'
 import type { ProtocolLimits } from '../protocols.ts'

@@ -5,8 +5,8 @@ import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
-import { Leaving } from '../../../src/net/leaving.ts'
-import type { Lane } from '../../../src/net/lanes.ts'
+import { Leaving } from '../../../src/net/direct/leaving.ts'
+import type { Lane } from '../../../src/net/direct/lanes.ts'
 
 /** A relayed stream, as far as who leaves it looks at it. */
 class Stand {

@@ -9,7 +9,7 @@ import { LOCAL } from '../../../src/lib/network-profile.ts'
 import { createNode } from '../../../src/net/libp2p-node.ts'
 import type { Encrypter, Node } from '../../../src/net/libp2p-node.ts'
 import { protocolsOf } from '../../../src/net/protocols.ts'
-import { tlsLink } from '../../../src/net/tls-link.ts'
+import { tlsLink } from '../../../src/net/link/tls-link.ts'
 import { ROLES } from '../../../src/lib/roles.ts'
 
 /** A started node with these links, stopped after the test. */

@@ -11,7 +11,7 @@ import { ROLES } from '../../../src/lib/roles.ts'
 import { createNode, listeningOn, stopNode } from '../../../src/net/libp2p-node.ts'
 import type { Node } from '../../../src/net/libp2p-node.ts'
 import { protocolsOf } from '../../../src/net/protocols.ts'
-import { tlsLink } from '../../../src/net/tls-link.ts'
+import { tlsLink } from '../../../src/net/link/tls-link.ts'
 import { soon, until } from './hosts.ts'
 import { rawPeer } from './raw-peer.ts'
 

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import { concat, u32be } from '../../../lib/bytes.ts'
 import { decode, encode } from '../../../wire/codec.ts'
 import type { Codec } from '../../../wire/codec.ts'
-import { FrameSplitter } from '../../frame-splitter.ts'
+import { FrameSplitter } from '../../frames/frame-splitter.ts'
 import { MESSAGE_BYTES_MAX } from './messages.ts'
 
 export interface LineInit<Out, In> {

@@ -9,7 +9,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { concat, u32be } from '../../../lib/bytes.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { NetworkError } from '../../../lib/errors.ts'
-import { mergeHeld } from '../../held.ts'
+import { mergeHeld } from '../../frames/held.ts'
 import type { Meeting } from './helper.ts'
 import { CHANNEL_MESSAGE_BYTES_MAX } from './messages.ts'
 

@@ -3,12 +3,12 @@
  * one is ignored, since it can be learned again.
  */
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dropOldest } from '../lib/bounded.ts'
-import { nameOf } from '../lib/errors.ts'
-import type { Logger } from '../lib/log.ts'
-import { constant, encode, list, struct, tryDecode } from '../wire/codec.ts'
-import { peerRecordCodec } from '../wire/peer.ts'
-import type { PeerRecord } from '../wire/peer.ts'
+import { dropOldest } from '../../lib/bounded.ts'
+import { nameOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { constant, encode, list, struct, tryDecode } from '../../wire/codec.ts'
+import { peerRecordCodec } from '../../wire/peer.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
 
 /** Peers in the file and in memory. */
 export const REMEMBERED_PEERS_MAX = 250

@@ -1,11 +1,11 @@
 /** The serving end of holder streams: greets, bounds, decodes, asks the handler, answers. */
 import type { Connection, Stream } from '@libp2p/interface'
-import type { Clock } from '../lib/clock.ts'
-import { CodecError, LimitError, NetworkError, nameOf } from '../lib/errors.ts'
-import type { Logger } from '../lib/log.ts'
-import { RateLimiter } from '../lib/rate-limiter.ts'
-import type { Rng } from '../lib/rng.ts'
-import { Reader, encode, tryDecode } from '../wire/codec.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { CodecError, LimitError, NetworkError, nameOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { RateLimiter } from '../../lib/rate-limiter.ts'
+import type { Rng } from '../../lib/rng.ts'
+import { Reader, encode, tryDecode } from '../../wire/codec.ts'
 import {
   ANSWER_KIND,
   HOLDER_FRAME,
@@ -14,16 +14,16 @@ import {
   HOLDER_VERB,
   holderClientFrameCodec,
   holderServerFrameCodec,
-} from '../wire/holder.ts'
-import type { HolderClientFrame, HolderResponse, HolderServerFrame, HolderStatus } from '../wire/holder.ts'
-import type { Deposit } from '../wire/letter.ts'
-import { ipOf } from './addresses.ts'
+} from '../../wire/holder.ts'
+import type { HolderClientFrame, HolderResponse, HolderServerFrame, HolderStatus } from '../../wire/holder.ts'
+import type { Deposit } from '../../wire/letter.ts'
+import { ipOf } from '../addresses.ts'
 import { AnswerBudget } from './answer-budget.ts'
 import type { Backlogged } from './answer-budget.ts'
-import { FrameReader, FrameWriter } from './framing.ts'
-import type { HolderCaller, HolderHandler } from './ports.ts'
-import { HOLDER_BACKLOG_BYTES_MAX, HOLDER_REQUESTS_IN_FLIGHT_MAX, HOLDER_STREAMS_MAX } from './protocols.ts'
-import type { ProtocolLimits } from './protocols.ts'
+import { FrameReader, FrameWriter } from '../frames/framing.ts'
+import type { HolderCaller, HolderHandler } from '../ports.ts'
+import { HOLDER_BACKLOG_BYTES_MAX, HOLDER_REQUESTS_IN_FLIGHT_MAX, HOLDER_STREAMS_MAX } from '../protocols.ts'
+import type { ProtocolLimits } from '../protocols.ts'
 
 const CHALLENGE_BYTES = 32
 /** What an answer is taken to cost while it is not there yet: a GET as much as there can be, others as is usual. */

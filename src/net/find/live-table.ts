@@ -2,11 +2,11 @@
  * The peers that Sotto's own find walks over: *live* ones (holders that are connected or answered lately) and
  * *candidates* (named by others, believed by nobody until they answer). Bounded; no I/O.
  */
-import type { Clock } from '../lib/clock.ts'
-import { ExpiringMap } from '../lib/expiring-map.ts'
-import { compareDistance } from '../protocol/replicas.ts'
-import type { PeerRecord } from '../wire/peer.ts'
-import type { PositionOf } from './peer-id.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { ExpiringMap } from '../../lib/expiring-map.ts'
+import { compareDistance } from '../../protocol/replicas.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
+import type { PositionOf } from '../peer-id.ts'
 
 /** Live peers; above it the unconnected one farthest from us goes. */
 export const LIVE_PEERS_MAX = 1_000

@@ -1,5 +1,5 @@
 /** `u32 length (big endian) | length bytes`, 1 ≤ length ≤ a cap: what a stream is cut into. */
-import { LimitError } from '../lib/errors.ts'
+import { LimitError } from '../../lib/errors.ts'
 
 const PREFIX_BYTES = 4
 const BODY_START_BYTES = 16_384

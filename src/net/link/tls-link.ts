@@ -18,7 +18,7 @@ import type {
   Upgrader,
 } from '@libp2p/interface'
 import { generateCertificate, toMessageStream, toNodeDuplex, verifyPeerCertificate } from '@libp2p/tls/utils'
-import { NetworkError, TimeoutError, VerificationError } from '../lib/errors.ts'
+import { NetworkError, TimeoutError, VerificationError } from '../../lib/errors.ts'
 
 export const TLS_PROTOCOL = '/tls/1.0.0'
 /** The one key exchange that a link may have. */

@@ -1,8 +1,8 @@
-import type { CryptoProvider } from '../crypto/provider.ts'
-import type { Rng } from '../lib/rng.ts'
-import type { Encrypter } from './libp2p-node.ts'
-import { noiseLink } from './noise-link.ts'
-import { tlsLink } from './tls-link.ts'
+import type { CryptoProvider } from '../../crypto/provider.ts'
+import type { Rng } from '../../lib/rng.ts'
+import type { Encrypter } from '../libp2p-node.ts'
+import { noiseLink } from '../link/noise-link.ts'
+import { tlsLink } from '../link/tls-link.ts'
 
 /** The links that a host can offer, both post-quantum. */
 export type LinkName = 'tls' | 'noise'

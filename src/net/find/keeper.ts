@@ -1,14 +1,14 @@
 /** Keeps connections to the nearest holders, and looks for nearer ones now and then: it is what the network hangs by. */
-import { jitterMs } from '../lib/backoff.ts'
-import type { Clock } from '../lib/clock.ts'
-import { sleep } from '../lib/clock.ts'
-import { nameOf } from '../lib/errors.ts'
-import type { Startable } from '../lib/lifecycle.ts'
-import type { Logger } from '../lib/log.ts'
-import type { Rng } from '../lib/rng.ts'
-import type { PeerRecord } from '../wire/peer.ts'
-import { DIAL_DEADLINE_MS } from './protocols.ts'
-import { within } from './signals.ts'
+import { jitterMs } from '../../lib/backoff.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { sleep } from '../../lib/clock.ts'
+import { nameOf } from '../../lib/errors.ts'
+import type { Startable } from '../../lib/lifecycle.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Rng } from '../../lib/rng.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
+import { DIAL_DEADLINE_MS } from '../protocols.ts'
+import { within } from '../signals.ts'
 
 const ROUND_MS = 30_000
 /** After a change, while there are fewer neighbours than that: the network is young, or we are, or many went. Then twice as long each time. */

@@ -4,20 +4,20 @@
  * every three seconds, so that a network that returns is noticed at once. Once joined, a look every minute keeps one
  * bootstrap peer among the connections, so that two halves of the network do not drift apart. Runs for ever.
  */
-import { backoffMs, jitterMs } from '../lib/backoff.ts'
-import type { Clock } from '../lib/clock.ts'
-import { sleep } from '../lib/clock.ts'
-import { nameOf } from '../lib/errors.ts'
-import type { Startable } from '../lib/lifecycle.ts'
-import type { Logger } from '../lib/log.ts'
-import { randomBelow } from '../lib/rng.ts'
-import type { Rng } from '../lib/rng.ts'
-import type { PeerRecord } from '../wire/peer.ts'
+import { backoffMs, jitterMs } from '../../lib/backoff.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { sleep } from '../../lib/clock.ts'
+import { nameOf } from '../../lib/errors.ts'
+import type { Startable } from '../../lib/lifecycle.ts'
+import type { Logger } from '../../lib/log.ts'
+import { randomBelow } from '../../lib/rng.ts'
+import type { Rng } from '../../lib/rng.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { parseAddress, peerIdOf } from './addresses.ts'
-import { parsePeerId } from './peer-id.ts'
-import { DIAL_DEADLINE_MS } from './protocols.ts'
-import { within } from './signals.ts'
+import { parseAddress, peerIdOf } from '../addresses.ts'
+import { parsePeerId } from '../peer-id.ts'
+import { DIAL_DEADLINE_MS } from '../protocols.ts'
+import { within } from '../signals.ts'
 
 /** Between rounds; a whole one is the first, and every {@link WHOLE_EVERY}th after the first few. */
 const RETRY = { firstMs: 500, maxMs: 3_000, factor: 2 }

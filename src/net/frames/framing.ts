@@ -6,13 +6,13 @@
  * not sent yet is bounded, and every error resets the stream at once.
  */
 import type { Stream } from '@libp2p/interface'
-import { concat, u32be } from '../lib/bytes.ts'
-import type { Clock } from '../lib/clock.ts'
-import { LimitError, NetworkError, TimeoutError } from '../lib/errors.ts'
+import { concat, u32be } from '../../lib/bytes.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { LimitError, NetworkError, TimeoutError } from '../../lib/errors.ts'
 import { FrameSplitter } from './frame-splitter.ts'
 import { mergeHeld } from './held.ts'
-import { WRITE_STALL_MS } from './protocols.ts'
-import type { ProtocolLimits } from './protocols.ts'
+import { WRITE_STALL_MS } from '../protocols.ts'
+import type { ProtocolLimits } from '../protocols.ts'
 
 interface Waiter {
   readonly resolve: (frame: Uint8Array | undefined) => void

@@ -2,15 +2,15 @@
  * Whether holders have paid for their ids (protocol §4). A holder shows its puzzle in the greeting; each is checked once, off the event
  * loop, one at a time and so many a second. Nothing is kept on the disk: the 20 neighbours of a start cost 34 ms.
  */
-import type { CryptoProvider } from '../crypto/provider.ts'
-import type { Clock } from '../lib/clock.ts'
-import { LimitError } from '../lib/errors.ts'
-import { ExpiringMap } from '../lib/expiring-map.ts'
-import type { NetworkProfile } from '../lib/network-profile.ts'
-import { KeyedQueue } from '../lib/queue.ts'
-import { RateLimiter } from '../lib/rate-limiter.ts'
-import { puzzleChallenge, puzzleHolds } from '../protocol/id-puzzle.ts'
-import { publicKeyOfPeerId } from './peer-id.ts'
+import type { CryptoProvider } from '../../crypto/provider.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { LimitError } from '../../lib/errors.ts'
+import { ExpiringMap } from '../../lib/expiring-map.ts'
+import type { NetworkProfile } from '../../lib/network-profile.ts'
+import { KeyedQueue } from '../../lib/queue.ts'
+import { RateLimiter } from '../../lib/rate-limiter.ts'
+import { puzzleChallenge, puzzleHolds } from '../../protocol/id-puzzle.ts'
+import { publicKeyOfPeerId } from '../peer-id.ts'
 
 /** Checks a second, and at once after a pause: at most 9 % of a core, 0.4 s for a whole join. */
 const CHECKS = { perSecond: 50, burst: 256 } as const

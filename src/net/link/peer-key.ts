@@ -4,11 +4,11 @@ import { dirname } from 'node:path'
 import { generateKeyPairFromSeed, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import type { CryptoProvider } from '../crypto/provider.ts'
-import { toHex } from '../lib/bytes.ts'
-import { StorageError } from '../lib/errors.ts'
-import type { Rng } from '../lib/rng.ts'
-import type { PeerSigner } from './ports.ts'
+import type { CryptoProvider } from '../../crypto/provider.ts'
+import { toHex } from '../../lib/bytes.ts'
+import { StorageError } from '../../lib/errors.ts'
+import type { Rng } from '../../lib/rng.ts'
+import type { PeerSigner } from '../ports.ts'
 
 const SEED_BYTES = 32
 

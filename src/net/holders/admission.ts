@@ -3,10 +3,10 @@
  * it is dialled: the only source of addresses that is believed. Where ids have a price it is met first: a link is opened, and its
  * greeting shows the puzzle.
  */
-import type { Clock } from '../lib/clock.ts'
-import { RateLimiter } from '../lib/rate-limiter.ts'
-import type { PeerRecord } from '../wire/peer.ts'
-import type { LiveTable } from './live-table.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { RateLimiter } from '../../lib/rate-limiter.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
+import type { LiveTable } from '../find/live-table.ts'
 
 /** Meetings a second, and at once after a pause: strangers must not use up the checks that our own questions need. */
 const MEETINGS = { perSecond: 5, burst: 64 } as const

@@ -1,12 +1,12 @@
 /** The direct streams of one pair of devices, over whatever connections there are between them. */
 import type { Connection, Stream } from '@libp2p/interface'
-import type { Clock } from '../lib/clock.ts'
-import { NetworkError } from '../lib/errors.ts'
-import { isRelayed } from './addresses.ts'
-import type { Opened } from './dialer.ts'
-import { FrameReader, FrameWriter } from './framing.ts'
-import type { Meeting } from './ports.ts'
-import type { ProtocolLimits } from './protocols.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { NetworkError } from '../../lib/errors.ts'
+import { isRelayed } from '../addresses.ts'
+import type { Opened } from '../dialer.ts'
+import { FrameReader, FrameWriter } from '../frames/framing.ts'
+import type { Meeting } from '../ports.ts'
+import type { ProtocolLimits } from '../protocols.ts'
 
 /** Who opened it: the peer, we to move there from a relay, or we because there was none. */
 export type Opening = 'inbound' | 'move' | 'send'

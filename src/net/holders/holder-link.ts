@@ -1,15 +1,15 @@
 /** The asking end of one holder stream: requests pipelined by id, pushes in between. */
 import type { Stream } from '@libp2p/interface'
-import type { Clock } from '../lib/clock.ts'
-import { CodecError, LimitError, NetworkError, TimeoutError } from '../lib/errors.ts'
-import { encode, tryDecode } from '../wire/codec.ts'
-import { HOLDER_FRAME, holderClientFrameCodec, holderServerFrameCodec } from '../wire/holder.ts'
-import type { HolderRequest, HolderResponse, HolderServerFrame } from '../wire/holder.ts'
-import { FrameReader, FrameWriter } from './framing.ts'
-import type { HolderLink, PushListener } from './ports.ts'
-import { LINK_REQUESTS_MAX } from './protocols.ts'
-import type { ProtocolLimits } from './protocols.ts'
-import { networkError, orAborted } from './signals.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { CodecError, LimitError, NetworkError, TimeoutError } from '../../lib/errors.ts'
+import { encode, tryDecode } from '../../wire/codec.ts'
+import { HOLDER_FRAME, holderClientFrameCodec, holderServerFrameCodec } from '../../wire/holder.ts'
+import type { HolderRequest, HolderResponse, HolderServerFrame } from '../../wire/holder.ts'
+import { FrameReader, FrameWriter } from '../frames/framing.ts'
+import type { HolderLink, PushListener } from '../ports.ts'
+import { LINK_REQUESTS_MAX } from '../protocols.ts'
+import type { ProtocolLimits } from '../protocols.ts'
+import { networkError, orAborted } from '../signals.ts'
 
 interface Waiting {
   readonly resolve: (response: HolderResponse) => void

@@ -8,16 +8,16 @@
  * 4. It ends when nobody is left to ask among the `count` nearest. A query that takes long does not hold up the others, and
  *    after a while it is not waited for: who is late is not in the result, and is judged when its own deadline passes.
  */
-import type { Clock } from '../lib/clock.ts'
-import { messageOf, nameOf } from '../lib/errors.ts'
-import type { Logger } from '../lib/log.ts'
-import { HOLDER_STATUS, HOLDER_VERB } from '../wire/holder.ts'
-import { compareDistance } from '../protocol/replicas.ts'
-import type { PeerRecord } from '../wire/peer.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { messageOf, nameOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
+import { compareDistance } from '../../protocol/replicas.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
 import type { Contact, LiveTable } from './live-table.ts'
-import type { HolderLink } from './ports.ts'
-import type { PositionOf } from './peer-id.ts'
-import { within } from './signals.ts'
+import type { HolderLink } from '../ports.ts'
+import type { PositionOf } from '../peer-id.ts'
+import { within } from '../signals.ts'
 
 /** Nearest peers that are asked whatever we know of them. */
 export const FIND_WIDTH = 8

@@ -1,5 +1,5 @@
 /** How much may wait for peers that do not read, over all streams: above it the slowest stream is closed. */
-import { LimitError } from '../lib/errors.ts'
+import { LimitError } from '../../lib/errors.ts'
 
 export interface Backlogged {
   /** Bytes that wait to be sent. */

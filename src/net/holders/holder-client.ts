@@ -1,16 +1,16 @@
 /** Links to holders: one per peer, opened when needed, kept while used. */
-import type { Clock } from '../lib/clock.ts'
-import { NetworkError } from '../lib/errors.ts'
-import type { Deposit } from '../wire/letter.ts'
-import type { HolderResponse } from '../wire/holder.ts'
-import type { PeerRecord } from '../wire/peer.ts'
-import type { Dialer } from './dialer.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { NetworkError } from '../../lib/errors.ts'
+import type { Deposit } from '../../wire/letter.ts'
+import type { HolderResponse } from '../../wire/holder.ts'
+import type { PeerRecord } from '../../wire/peer.ts'
+import type { Dialer } from '../dialer.ts'
 import { StreamLink, UnpaidError } from './holder-link.ts'
 import type { LinkHooks } from './holder-link.ts'
-import type { PushListener } from './ports.ts'
-import { LINKS_MAX, LINK_DEADLINE_MS } from './protocols.ts'
-import type { ProtocolLimits } from './protocols.ts'
-import { orAborted, within } from './signals.ts'
+import type { PushListener } from '../ports.ts'
+import { LINKS_MAX, LINK_DEADLINE_MS } from '../protocols.ts'
+import type { ProtocolLimits } from '../protocols.ts'
+import { orAborted, within } from '../signals.ts'
 
 export interface HolderClientHooks {
   /** The peer answered: it lives, and it named peers nearer to what was asked. */

@@ -1,13 +1,13 @@
 /** Ends relayed streams of a conversation that goes over to another path, without losing what is under way on them. */
 import type { Connection } from '@libp2p/interface'
-import type { Clock } from '../lib/clock.ts'
-import { withDeadline } from '../lib/clock.ts'
-import { NetworkError, TimeoutError, nameOf } from '../lib/errors.ts'
-import type { Logger } from '../lib/log.ts'
-import { isRelayed } from './addresses.ts'
-import type { Dialer } from './dialer.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { withDeadline } from '../../lib/clock.ts'
+import { NetworkError, TimeoutError, nameOf } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { isRelayed } from '../addresses.ts'
+import type { Dialer } from '../dialer.ts'
 import type { Lane } from './lanes.ts'
-import { orAborted } from './signals.ts'
+import { orAborted } from '../signals.ts'
 
 /** A stream that we left is reset when nothing moved on it for this long, or after the second in any case. */
 const LEAVE_STALL_MS = 30_000
