@@ -1,7 +1,7 @@
 /**
  * `idle`: what a daemon costs that has nothing to do. Real daemons, each with an account, on a profile with the public network's
- * pace and, as the unit and the image have it, with a compile cache of their own, which their first start fills; after the second
- * nothing is asked of them until the end.
+ * pace and, as the unit and the image have it, with few arenas for malloc and a compile cache of their own, which their first start
+ * fills; after the second nothing is asked of them until the end.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -34,6 +34,7 @@ const METRICS: readonly { readonly key: string; readonly unit: string; readonly 
 async function run({ minutes, note }: BenchOptions): Promise<readonly Figure[]> {
   const bed = new Testbed()
   process.env['NODE_COMPILE_CACHE'] = join(bed.root, 'compiled')
+  process.env['MALLOC_ARENA_MAX'] = '2'
   try {
     bed.network = bed.file('idle.json', JSON.stringify(PROFILE))
     note('starting')

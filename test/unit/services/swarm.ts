@@ -143,7 +143,12 @@ export class HolderNode {
 
   async handle(caller: HolderCaller, request: HolderRequest): Promise<HolderResponse> {
     const honest = (): Promise<HolderResponse> => this.service.handle(caller, request)
-    return this.lie === undefined ? honest() : this.lie(caller, request, honest)
+    this.swarm.busy++
+    try {
+      return await (this.lie === undefined ? honest() : this.lie(caller, request, honest))
+    } finally {
+      this.swarm.busy--
+    }
   }
 }
 
@@ -153,6 +158,8 @@ export class Swarm {
   readonly quotas: QuotaLimits
   readonly distrust = new MemoryDistrust()
   readonly nodes: HolderNode[] = []
+  /** Requests that holders are working on. */
+  busy = 0
   readonly #changes: ((peerId: string, connected: boolean) => void)[] = []
   readonly #parts: { stop(): Promise<void> | void }[] = []
   readonly #networks = new Map<string, MemoryNetwork>()
