@@ -10,6 +10,7 @@ import { DEFAULT_API_LIMITS } from './api/limits.ts'
 import { resolveHome } from './api/paths.ts'
 import { fromSystemError } from './api/errors.ts'
 import { UsageError } from './lib/errors.ts'
+import { ROLE_NAMES, ROLES } from './lib/roles.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 type Json = Record<string, unknown>
@@ -37,14 +38,22 @@ const configSchema = z.strictObject({
   version: z.literal(1).default(1),
   /** Network profile: `main`, `local`, or the path of a profile file. Its name is part of every protocol id. */
   network: z.string().min(1).max(4_096).default('main'),
+  /** What it does for others; `holder.enabled` has the last word on holding. */
+  role: z.enum(ROLE_NAMES).default('peer'),
   listen: z.array(address).min(1).max(16).default(['/ip4/0.0.0.0/tcp/0']),
   /** Addresses to tell others instead of the ones found. */
   announce: z.array(address).max(16).default([]),
   /** Peers to join by. One that cannot be an address is skipped with a warning. */
   bootstrap: z.array(z.string().max(4_096)).max(256).default([]),
+  /** Peers on the local network are looked for, and we are found there; not in the roles of servers. */
+  mdns: z.boolean().default(true),
+  /** Whether contacts may learn our address and meet us directly; for one contact: `sotto contact direct`. */
+  direct: z.enum(['always', 'never']).default('always'),
+  /** Signed list of peers to join by; `peers.json` in the home where it says nothing. */
+  peerList: z.string().min(1).max(4_096).optional(),
   holder: z
     .strictObject({
-      enabled: z.boolean().default(true),
+      enabled: z.boolean().optional(),
       diskMaxBytes: z
         .number()
         .int()
@@ -65,7 +74,10 @@ const configSchema = z.strictObject({
   crypto: z.enum(['auto', 'native', 'noble']).default('auto'),
   passphraseFile: z.string().min(1).max(4_096).optional(),
 })
-export type Config = z.output<typeof configSchema>
+type Parsed = z.output<typeof configSchema>
+export interface Config extends Parsed {
+  readonly holder: Parsed['holder'] & { readonly enabled: boolean }
+}
 
 /** What the daemon runs by: the settings and where it lives. */
 export interface Settings extends Config {
@@ -87,9 +99,13 @@ interface Source {
 }
 const SOURCES: readonly Source[] = [
   { path: ['network'], env: 'SOTTO_NETWORK', flag: 'network', kind: 'text' },
+  { path: ['role'], env: 'SOTTO_ROLE', flag: 'role', kind: 'text' },
   { path: ['listen'], env: 'SOTTO_LISTEN', flag: 'listen', kind: 'list' },
   { path: ['announce'], env: 'SOTTO_ANNOUNCE', flag: 'announce', kind: 'list' },
   { path: ['bootstrap'], env: 'SOTTO_BOOTSTRAP', flag: 'bootstrap', kind: 'list' },
+  { path: ['mdns'], env: 'SOTTO_MDNS', flag: 'mdns', kind: 'boolean' },
+  { path: ['direct'], env: 'SOTTO_DIRECT', flag: 'direct', kind: 'text' },
+  { path: ['peerList'], env: 'SOTTO_PEER_LIST', flag: 'peerList', kind: 'text' },
   { path: ['holder', 'enabled'], env: 'SOTTO_HOLDER', flag: 'holder', kind: 'boolean' },
   { path: ['holder', 'diskMaxBytes'], env: 'SOTTO_HOLDER_DISK_MAX_BYTES', kind: 'number' },
   { path: ['api', 'host'], env: 'SOTTO_API_HOST', flag: 'apiHost', kind: 'text' },
@@ -129,9 +145,14 @@ export async function loadSettings(input: {
 /** The checked settings. Throws UsageError with one entry per fault: the setting's name and the rule, not the value. */
 export function parseConfig(raw: unknown): Config {
   const result = configSchema.safeParse(raw)
-  if (result.success) return result.data
+  if (result.success) return withRole(result.data)
   const faults = result.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${ruleOf(issue)}`)
   throw new UsageError(`the configuration has ${faults.length} fault(s): ${faults.join('; ')}`)
+}
+
+function withRole(parsed: Parsed): Config {
+  const { role, holder } = parsed
+  return { ...parsed, holder: { ...holder, enabled: holder.enabled ?? ROLES[role].holds } }
 }
 
 /** Brings an older file up, one numbered step after another. Throws UsageError for a file of a newer Sotto. */

@@ -25,6 +25,7 @@ import { silentLogger } from './lib/log.ts'
 import { systemRng } from './lib/rng.ts'
 import { Host } from './net/host.ts'
 import { positions, publicKeyOfPeerId } from './net/peer-id.ts'
+import { listedPeers } from './peer-list.ts'
 import { loadProfile } from './profile.ts'
 import { accountExists, createAccount } from './services/account/create.ts'
 import type { AccountContext } from './services/account/ports.ts'
@@ -102,13 +103,17 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
   const profile = await loadProfile(settings.network)
   const database = await Database.open(join(home, 'account'))
   await add('account database', closing(database))
+  const source = { home, file: settings.peerList, profile, crypto, now: systemClock.now(), log: log.child('net') }
+  const listed = await listedPeers(source)
   const host = await Host.create({
     keyFile: join(home, 'node.key'),
     cacheFile: join(home, 'peers'),
     listen: settings.listen,
     announce: settings.announce,
-    bootstrap: settings.bootstrap,
+    bootstrap: [...settings.bootstrap, ...listed],
     profile,
+    role: settings.role,
+    mdns: settings.mdns,
     crypto,
     clock: systemClock,
     rng: systemRng,
@@ -129,7 +134,7 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
   const peers = withOwnHolder({
     network: host.holderNetwork,
     routing: host.routing,
-    handler: () => holder?.role.handle,
+    handler: () => (holder?.role.open === true ? holder.role.handle : undefined),
     clock: systemClock,
     rng: systemRng,
   })
@@ -142,6 +147,7 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
     host,
     database,
     account: accountContext(settings, crypto, database, log),
+    neverDirect: settings.direct === 'never',
     mail: {
       clock: systemClock,
       rng: systemRng,
@@ -155,7 +161,7 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
     },
   }
   const hasAccount = await accountExists(database)
-  const daemon = new Daemon({ base, held: holder?.held, hasAccount, version: await versionOf() })
+  const daemon = new Daemon({ base, holder, role: settings.role, hasAccount, version: await versionOf() })
   await add('daemon', daemon)
   return daemon
 }
@@ -216,9 +222,14 @@ async function holdFor(
       clock: systemClock,
       log: log.child('holder'),
       puzzle: async (signal) => ownPuzzle({ ...puzzle, ...about }, signal),
+      reach: { now: () => host.reach().reachability, onChange: (listener) => host.onReach(listener) },
       take: async (solution) => {
         await host.setHolderHandler(role.handle, solution)
         role.opened(true)
+      },
+      putDown: async () => {
+        role.opened(false)
+        await host.setHolderHandler(undefined)
       },
     }),
   )

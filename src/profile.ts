@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { UsageError } from './lib/errors.ts'
 import { LOCAL, MAIN } from './lib/network-profile.ts'
 import type { NetworkProfile } from './lib/network-profile.ts'
+import { LIST_KEYS_MAX } from './wire/peer-list.ts'
 
 const FILE_BYTES_MAX = 65_536
 
@@ -23,6 +24,10 @@ const profileSchema = z.strictObject({
   privateAddresses: z.boolean().default(MAIN.privateAddresses),
   inboundPerSecond: z.number().int().min(1).default(MAIN.inboundPerSecond),
   bootstrap: z.array(z.string().max(512)).max(64).default([]),
+  listKeys: z
+    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .max(LIST_KEYS_MAX)
+    .default([]),
 })
 
 /** `main`, `local`, or what the file at that path says. Throws UsageError. */

@@ -28,7 +28,9 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^libp2p$|^@libp2p\/|^@chainsafe\/|^@multiformats\/|^datastore-core|^interface-datastore|^uint8arraylist$/, ['net']],
   [/^node:fs|^node:path$|^node:os$/, ['store', 'net', 'api', 'top', 'cli']],
   [/^node:(net|tls|http)$/, ['net', 'api', 'top', 'cli']],
-  [/^node:worker_threads$|^node:process$|^node:child_process$/, ['crypto', 'top', 'cli']],
+  [/^node:async_hooks$|^node:dgram$|^node-datachannel$/, ['net']],
+  [/^node:child_process$/, ['net', 'top', 'cli']],
+  [/^node:worker_threads$|^node:process$|^node:v8$/, ['crypto', 'top', 'cli']],
   [/^fastify$|^@fastify\/|^ws$/, ['api']],
   [/^zod$/, ['api', 'top', 'cli']],
   [/^pino$|^commander$|^qrcode$/, ['top', 'cli']],
@@ -97,6 +99,88 @@ test('a package belongs to one floor', () => {
   assert.deepEqual(faults, [])
 })
 
+test('AS-08 the native WebRTC library, which may end its process, is loaded in the helper’s and in no other', () => {
+  const HELPER = 'src/net/upgrade/webrtc/helper-main.ts'
+  const users = sources.filter(({ imports }) => imports.some((name) => /^node-datachannel|^@libp2p\/webrtc/.test(name)))
+  assert.deepEqual(
+    users.map(({ path }) => path),
+    [HELPER],
+  )
+  const callers = sources.filter(({ path, imports }) =>
+    imports.some((name) => name.startsWith('.') && resolved(path, name) === HELPER),
+  )
+  assert.deepEqual(callers, [])
+})
+
+/** Packages that bring primitives of their own, by a part of their name. */
+const PRIMITIVES =
+  /crypto|sodium|nacl|noble|scure|elliptic|forge|webcrypto|cipher|bcrypt|argon|scrypt|blake|sha[0-9]|md5|rsa|x509|pqc|kyber|dilithium|libsignal|openpgp|jose|secp/i
+/** libp2p's own for its links, and files of ours. */
+const LINKS = /^\.|^@libp2p\/|^@chainsafe\/libp2p-noise/
+const OWN_PRIMITIVES = [
+  '@noble/ciphers',
+  '@noble/curves',
+  '@noble/hashes',
+  '@noble/post-quantum',
+  '@scure/base',
+  '@scure/bip39',
+]
+/** Random bytes are the one thing that is taken from the platform outside `crypto`: by `lib/rng.ts`, and for pings. */
+const PLATFORM = /\bcrypto\.subtle\b|\bsubtle\.(?:sign|encrypt|digest|deriveBits|importKey)\b|process\.binding/
+
+test('SE-14 primitives are those of noble and OpenSSL, in one room, and nobody else’s', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Readonly<Record<string, string>>
+  }
+  const found = Object.keys(dependencies).filter((name) => PRIMITIVES.test(name) && !LINKS.test(name))
+  assert.deepEqual(found, OWN_PRIMITIVES)
+  const users = sources.filter(({ imports }) => imports.some((name) => PRIMITIVES.test(name) && !LINKS.test(name)))
+  assert.ok(users.length > 5)
+  const strays = users.filter(({ room }) => room !== 'crypto')
+  const platform = sources.filter(({ path }) => PLATFORM.test(readFileSync(join(ROOT, path), 'utf8')))
+  assert.deepEqual(
+    [...strays, ...platform].map(({ path }) => path),
+    [],
+  )
+})
+
+/** What the name of a value has last where it is compared with what somebody brought. */
+const SECRET = String.raw`(?:[a-z]\w*)?(?:[tT]oken|[tT]ag|[mM]ac|[pP]reimage|[sS]ecret|[pP]assphrase|[pP]assword|[sS]eed|[cC]ommitment)`
+const OTHER = String.raw`(?!undefined|null|true|false|typeof|['"\x60\d])[\w#(]`
+const BY_OPERATOR = new RegExp(
+  String.raw`\b${SECRET}\)? [!=]==? ${OTHER}|[\w\])] [!=]==? (?:\w+\()?(?:[\w#]+[.?])*#?${SECRET}\b(?![.(])`,
+)
+const BY_METHOD = new RegExp(
+  String.raw`\b${SECRET}\.(?:equals|compare|localeCompare)\(|Buffer\.compare\([^)]*${SECRET}\b`,
+)
+const earlyCompares = (text: string): readonly string[] =>
+  text
+    .split('\n')
+    .filter((line) => !/^\s*(?:\/\/|\*|\/\*)/.test(line) && (BY_OPERATOR.test(line) || BY_METHOD.test(line)))
+
+test('SE-18 tokens, tags and secrets are compared by what does not stop at the first difference', () => {
+  const planted = [
+    'if (request.token === this.#value) return',
+    'return given !== own.#token',
+    'if (toHex(preimage) === toHex(known)) return',
+    'const same = tag == other',
+    'if (a.equals(b) || mac.equals(expected)) return',
+    'return Buffer.compare(given, secret) === 0',
+  ]
+  const innocent = [
+    'if (token === undefined) return',
+    "if (kind === 'token') return",
+    'options.token === true',
+    'stage === 1',
+  ]
+  for (const line of planted) assert.equal(earlyCompares(line).length, 1, line)
+  for (const line of innocent) assert.deepEqual(earlyCompares(line), [], line)
+  const faults = sources.flatMap(({ path }) =>
+    earlyCompares(readFileSync(join(ROOT, path), 'utf8')).map((line) => `${path}: ${line.trim()}`),
+  )
+  assert.deepEqual(faults, [])
+})
+
 test('services know one another only by ports', () => {
   const faults: string[] = []
   for (const { path, room } of sources) {
@@ -139,8 +223,9 @@ test('TE-12 every source file is reached by a test, and nothing is left out of t
     for (const name of byPath.get(path)?.imports ?? []) if (name.startsWith('.')) visit(resolved(path, name))
   }
   for (const { path } of all) if (path.endsWith('.test.ts')) visit(path)
-  // Entry points are run as processes by the end-to-end tests.
+  // Entry points are run as processes by the tests.
   visit('src/cli/main.ts')
+  visit('src/net/upgrade/webrtc/helper-main.ts')
   assert.deepEqual(
     sources.map(({ path }) => path).filter((path) => !seen.has(path)),
     [],

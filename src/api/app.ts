@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
 import { nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import type { SecurityLog } from '../lib/security-log.ts'
 import type { ApiToken } from './auth.ts'
 import { bearerOf, checkCaller } from './auth.ts'
 import { RequestError, errorRow, toProblem } from './errors.ts'
@@ -35,12 +36,22 @@ declare module 'fastify' {
   }
 }
 
+export const UNAUTHORIZED_EVENT = 'the API was asked without a valid token'
+
+/** Refusals that somebody other than a client of ours gets, by their codes. */
+const SECURITY_EVENTS: Readonly<Record<string, string>> = {
+  unauthorized: UNAUTHORIZED_EVENT,
+  'forbidden-host': 'the API was asked under a foreign name',
+  'forbidden-origin': 'the API was asked by a page from elsewhere',
+}
+
 export interface AppOptions {
   readonly context: RouteContext
   readonly token: ApiToken
   readonly gate: ApiRateGate
   readonly streams: EventStreams
   readonly log: Logger
+  readonly security: SecurityLog
   /** Fires when the server stops. */
   readonly closing: AbortSignal
   /** The loopback port, or undefined on the unix socket. */
@@ -74,6 +85,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     const unexpected = !(cause instanceof RequestError) && errorRow(cause).status === 500
     if (unexpected) options.log.error('request failed', { error: nameOf(cause) })
     sendProblem(reply, cause)
+    const event = cause instanceof RequestError ? SECURITY_EVENTS[cause.code] : undefined
+    if (event !== undefined) options.security.note(event)
   })
   app.get(HEALTH_PATH, { config: { open: true } }, () => ({ status: 'OK' }))
   for (const route of ROUTES) addRoute(app, route, options)

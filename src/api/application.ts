@@ -6,6 +6,9 @@
 export type MessageState = 'queued' | 'stored' | 'delivered' | 'read' | 'expired' | 'failed' | 'taken-back'
 export type ContactState = 'requested' | 'incoming' | 'accepted' | 'blocked'
 
+/** `behind-nat` stands for a router, a firewall or a carrier in between. */
+export type ReachabilityName = 'unknown' | 'public' | 'behind-nat'
+
 export interface StatusView {
   readonly version: string
   readonly network: string
@@ -15,6 +18,8 @@ export interface StatusView {
   readonly peerId: string
   readonly addresses: readonly string[]
   readonly peers: number
+  /** Whether others can dial this machine, and how many relays carry connections to it where they cannot. */
+  readonly reach: { readonly reachability: ReachabilityName; readonly relays: number }
   readonly holder: { readonly serving: boolean; readonly records: number; readonly bytes: number }
   readonly outbox: { readonly waiting: number }
   readonly mailbox: { readonly lastSweepAt: string | null; readonly complete: boolean; readonly unread: number }
@@ -36,9 +41,16 @@ export interface ContactView {
   readonly pinSource: 'network' | 'invite' | 'qr'
   readonly note: string
   readonly favourite: boolean
+  /** `never`: it is not told our address, and met over relays and mailboxes only. */
+  readonly direct: 'always' | 'never'
   readonly addedAt: string
   readonly lastSeenAt: string | null
   readonly devices: number
+}
+export interface ContactChange {
+  readonly name?: string
+  readonly favourite?: boolean
+  readonly direct?: ContactView['direct']
 }
 export interface MessageView {
   readonly id: string
@@ -110,8 +122,37 @@ export interface PeerView {
   readonly address: string
   readonly direction: 'inbound' | 'outbound'
   readonly roundTripMs: number | null
+  readonly streams: number
   readonly holder: boolean
   readonly encryption: string
+}
+/** How this machine stands in the network: whether others reach it, and what it does for them. */
+export interface NetView {
+  readonly role: string
+  readonly reachability: ReachabilityName
+  /** One or two sentences in plain words. */
+  readonly summary: string
+  /** What contacts are told. */
+  readonly addresses: readonly string[]
+  readonly listening: readonly string[]
+  /** Public addresses that a stranger has dialled, and those where nobody got in. */
+  readonly verified: readonly string[]
+  readonly unproved: readonly string[]
+  /** Whether a router in between shows all peers one address and port of ours, or each another. */
+  readonly mapping: 'unknown' | 'endpoint-independent' | 'per-destination'
+  /** Where two others see us come from. */
+  readonly observed: string | null
+  /** Peers that carry connections to us. */
+  readonly relays: readonly { readonly peerId: string; readonly expiresAt: string }[]
+  readonly serves: {
+    readonly holder: boolean
+    readonly relay: boolean
+    readonly reservations: number
+    readonly circuits: number
+  }
+  readonly peers: { readonly connected: number; readonly holders: number; readonly relayed: number }
+  /** What the user can do, one sentence each. */
+  readonly hints: readonly string[]
 }
 /** The device's one-time prekeys, as far as it knows what its holders gave out. Uses are those of the last 60 days. */
 export interface PrekeysView {
@@ -181,7 +222,7 @@ export interface Application {
     source?: 'network' | 'invite' | 'qr'
   }): Promise<ContactView>
   acceptContact(accountId: string, input: { name?: string }): Promise<ContactView>
-  updateContact(accountId: string, input: { name?: string; favourite?: boolean }): Promise<ContactView>
+  updateContact(accountId: string, input: ContactChange): Promise<ContactView>
   blockContact(accountId: string): Promise<ContactView>
   unblockContact(accountId: string): Promise<ContactView>
   removeContact(accountId: string): Promise<void>
@@ -202,6 +243,7 @@ export interface Application {
   takeBack(id: string): Promise<MessageView>
 
   mailbox(): Promise<MailboxView>
+  net(): Promise<NetView>
   peers(): Promise<readonly PeerView[]>
   /** Numbered events after `since`, oldest first; `first` is the oldest number still kept. */
   eventsSince(since: number, limit: number): Promise<{ events: readonly EventView[]; first: number; last: number }>

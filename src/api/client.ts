@@ -2,10 +2,10 @@
  * The typed client of the local API: the same `Application`, on the other side of a socket. For the CLI, the demo and
  * tests; starts fast (no server, no schema library is loaded).
  */
-import { Agent } from 'node:http'
 import { DaemonError } from '../lib/errors.ts'
 import type {
   Application,
+  ContactChange,
   ContactView,
   ConversationView,
   EventView,
@@ -13,6 +13,7 @@ import type {
   KeyView,
   MailboxView,
   MessageView,
+  NetView,
   Page,
   PeerView,
   PrekeysView,
@@ -23,7 +24,7 @@ import type {
 import type { StreamItem } from './event-client.ts'
 import { readAddress, readToken } from './files.ts'
 import type { Endpoint } from './http.ts'
-import { call, notRunning } from './http.ts'
+import { call, http, notRunning } from './http.ts'
 
 const PREFIX = '/api/v1'
 const TIMEOUT_MS = 30_000
@@ -56,7 +57,7 @@ export class ApiClient implements Omit<Application, 'onEvent'> {
   readonly #endpoint: Endpoint
   readonly #token: string
   readonly #timeoutMs: number
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 })
+  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 32 })
 
   constructor(options: ClientOptions) {
     this.#endpoint = options.endpoint
@@ -93,6 +94,9 @@ export class ApiClient implements Omit<Application, 'onEvent'> {
   mailbox(): Promise<MailboxView> {
     return this.#get('/mailbox')
   }
+  net(): Promise<NetView> {
+    return this.#get('/net')
+  }
   prekeys(): Promise<PrekeysView> {
     return this.#get('/prekeys')
   }
@@ -115,8 +119,8 @@ export class ApiClient implements Omit<Application, 'onEvent'> {
   acceptContact(accountId: string, input: { name?: string }): Promise<ContactView> {
     return this.#post(`${contactPath(accountId)}/accept`, input)
   }
-  updateContact(accountId: string, input: { name?: string; favourite?: boolean }): Promise<ContactView> {
-    return this.#call('PATCH', contactPath(accountId), input)
+  updateContact(accountId: string, input: ContactChange): Promise<ContactView> {
+    return this.#call('PATCH', contactPath(accountId), { ...input })
   }
   blockContact(accountId: string): Promise<ContactView> {
     return this.#post(`${contactPath(accountId)}/block`)

@@ -1,8 +1,10 @@
 /** One request of the client: JSON in, JSON or an error of ours out. */
 import type { Agent, IncomingMessage } from 'node:http'
-import { request } from 'node:http'
 import { DaemonError, LimitError, TimeoutError } from '../lib/errors.ts'
 import { fromProblem } from './errors.ts'
+
+/** Not imported: an import reads every export, and one of them loads a whole WebSocket client, 11 MiB that stay. */
+export const http = process.getBuiltinModule('node:http')
 
 const ANSWER_MAX_BYTES = 64 * 1_048_576
 
@@ -49,7 +51,7 @@ async function exchange(options: HttpCall): Promise<Answer> {
   const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal])
   try {
     return await new Promise<Answer>((resolve, reject) => {
-      const outgoing = request({ ...endpoint, agent, method, path, headers, signal }, (response) => {
+      const outgoing = http.request({ ...endpoint, agent, method, path, headers, signal }, (response) => {
         collect(response).then(resolve, reject)
       })
       outgoing.on('error', reject)

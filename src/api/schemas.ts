@@ -52,7 +52,11 @@ export const addContact = z.strictObject({
   source: z.enum(['network', 'invite', 'qr']).optional(),
 })
 export const acceptContact = z.strictObject({ name: name.optional() }).optional()
-export const updateContact = z.strictObject({ name: name.optional(), favourite: z.boolean().optional() })
+export const updateContact = z.strictObject({
+  name: name.optional(),
+  favourite: z.boolean().optional(),
+  direct: z.enum(['always', 'never']).optional(),
+})
 export const verifyContact = z.strictObject({ verified: z.boolean().optional(), acceptChange: z.boolean().optional() })
 export const page = z.strictObject({ cursor: z.string().min(1).max(256).optional(), limit: whole(1, 200).optional() })
 export const search = z.strictObject({

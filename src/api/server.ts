@@ -12,8 +12,9 @@ import { ConflictError, NetworkError, StorageError, nameOf } from '../lib/errors
 import type { Startable } from '../lib/lifecycle.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Rng } from '../lib/rng.ts'
+import { SecurityLog } from '../lib/security-log.ts'
 import type { AppOptions } from './app.ts'
-import { buildApp } from './app.ts'
+import { UNAUTHORIZED_EVENT, buildApp } from './app.ts'
 import type { Application } from './application.ts'
 import { ApiToken, requireLoopback } from './auth.ts'
 import { fromSystemError } from './errors.ts'
@@ -76,12 +77,17 @@ export class ApiServer implements Startable {
     requireLoopback(host)
     await this.#clearSocket()
     const token = await ApiToken.open(home, rng)
+    const security = new SecurityLog(log, clock)
     const streams = new EventStreams({
       application,
       clock,
       log,
       limits: streamLimits,
-      accepts: (text) => token.accepts(text),
+      accepts: (text) => {
+        const accepted = token.accepts(text)
+        if (!accepted) security.note(UNAUTHORIZED_EVENT)
+        return accepted
+      },
     })
     const running: Running = { closing: new AbortController(), streams, apps: [], port: 0 }
     this.#running = running
@@ -91,6 +97,7 @@ export class ApiServer implements Startable {
       gate: new ApiRateGate(limits, clock),
       streams,
       log,
+      security,
       closing: running.closing.signal,
     }
     try {

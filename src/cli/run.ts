@@ -7,6 +7,7 @@ import { registerDaemon } from './commands/daemon.ts'
 import { registerIdentity } from './commands/init.ts'
 import { registerMessages } from './commands/messages.ts'
 import { registerNetwork } from './commands/network.ts'
+import { registerPeerList } from './commands/peer-list.ts'
 import { registerTail } from './commands/tail.ts'
 import { registerWait } from './commands/wait.ts'
 import type { SharedOptions } from './context.ts'
@@ -18,6 +19,7 @@ const VERBS = [
   registerIdentity,
   registerDaemon,
   registerNetwork,
+  registerPeerList,
   registerContacts,
   registerMessages,
   registerTail,

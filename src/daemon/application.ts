@@ -1,6 +1,7 @@
 /** The application as the local API sees it: text and JSON on this side, services on the other. */
 import type {
   Application,
+  ContactChange,
   ContactView,
   ConversationView,
   EventView,
@@ -8,6 +9,7 @@ import type {
   KeyView,
   MailboxView,
   MessageView,
+  NetView,
   Page,
   PeerView,
   PrekeysView,
@@ -21,11 +23,14 @@ import { encodeAccountId, parseAccountId } from '../protocol/account-id.ts'
 import { formatSafetyNumber, safetyNumber, safetyQr } from '../protocol/safety-number.ts'
 import { send } from '../services/outbox/send.ts'
 import { takeBack } from '../services/outbox/take-back.ts'
-import { PIN_SOURCE } from '../store/records.ts'
+import { hiddenWays } from '../services/contacts/meetings.ts'
+import { CONTACT_DIRECT, PIN_SOURCE } from '../store/records.ts'
 import type { Contact, Message } from '../store/records.ts'
 import type { PrekeyCard } from '../wire/prekeys.ts'
 import { encodeInvite, encodeSafetyQr, parseInvite } from '../wire/invite.ts'
+import { hiddenSelf } from './base.ts'
 import type { Daemon } from './daemon.ts'
+import { netView } from './net-view.ts'
 import type { UnlockedRooms } from './unlocked.ts'
 import { publishNow, TOKEN_PREFIX } from './upkeep.ts'
 import {
@@ -44,7 +49,6 @@ import {
 /** An invite's one-time token is good for a week. */
 const TOKEN_LIFE_MS = 7 * 24 * 3_600_000
 const NAME_BYTES_MAX = 64
-const INVITE_ADDRESSES_MAX = 4
 /** How long an invite waits for holders to take the policy that has its lane; without it the guest pays a stamp. */
 const INVITE_PUBLISH_MS = 3_000
 
@@ -70,6 +74,7 @@ export class DaemonApplication implements Application {
       peerId: host.peerId,
       addresses: host.addresses(),
       peers: new Set(host.peers().map(({ id }) => id)).size,
+      reach: { reachability: host.reach().reachability, relays: host.reach().relays.length },
       holder: held,
       outbox: { waiting: rooms?.outbox.queue.waiting ?? 0 },
       mailbox: {
@@ -132,7 +137,8 @@ export class DaemonApplication implements Application {
       // Who is quick with the link is to find the lane open.
       await rooms.policies.publishSoon(INVITE_PUBLISH_MS)
     }
-    const addresses = base.host.addresses().slice(0, INVITE_ADDRESSES_MAX)
+    const ways = base.host.joining.waysIn()
+    const addresses = base.neverDirect ? hiddenWays(ways, base.host.routing.self(), hiddenSelf(base)) : ways
     return { link: encodeInvite({ version: 1, accountId: rooms.account.accountId, addresses, token }) }
   }
 
@@ -157,9 +163,11 @@ export class DaemonApplication implements Application {
   }): Promise<ContactView> {
     const rooms = this.#rooms()
     const invite = input.target.trim().startsWith('sotto:') ? parseInvite(input.target) : undefined
-    if (invite !== undefined) await this.#daemon.join(invite.addresses)
+    // Who made the invite would see where the dials come from.
+    if (invite !== undefined && !this.#daemon.base.neverDirect) await this.#daemon.join(invite.addresses)
     const accountId = invite?.accountId ?? parseAccountId(input.target.trim())
-    const resolved = await rooms.directory.resolve(accountId)
+    const find = async () => rooms.directory.resolve(accountId)
+    const resolved = await (invite === undefined ? find() : this.#daemon.patiently(find))
     // What the request is sealed with is fetched while it is being written down.
     for (const prekeys of resolved.prekeys) this.#prefetch(resolved.accountId, prekeys)
     const added = await rooms.contacts.add({
@@ -182,9 +190,13 @@ export class DaemonApplication implements Application {
     return contactView(accepted)
   }
 
-  async updateContact(accountId: string, input: { name?: string; favourite?: boolean }): Promise<ContactView> {
+  async updateContact(accountId: string, input: ContactChange): Promise<ContactView> {
+    const { direct, ...rest } = input
     if (input.name !== undefined) checkedName(input.name)
-    return contactView(await this.#rooms().contacts.rename(parseAccountId(accountId), input))
+    const { contacts } = this.#rooms()
+    const id = parseAccountId(accountId)
+    if (direct !== undefined) await contacts.setDirect(id, CONTACT_DIRECT[direct])
+    return contactView(await contacts.rename(id, rest))
   }
 
   async blockContact(accountId: string): Promise<ContactView> {
@@ -303,12 +315,26 @@ export class DaemonApplication implements Application {
     return mailboxView(mailbox.reader.lastSweep, mailbox.reader.pending, await conversations.all())
   }
 
+  async net(): Promise<NetView> {
+    const { host, profile } = this.#daemon.base
+    return netView({
+      status: host.reach(),
+      role: this.#daemon.role,
+      addresses: host.addresses(),
+      listening: host.listening(),
+      peers: host.peers(),
+      holding: this.#daemon.heldUsage().serving,
+      nextDoor: profile.privateAddresses,
+    })
+  }
+
   async peers(): Promise<readonly PeerView[]> {
     return this.#daemon.base.host.peers().map((peer) => ({
       peerId: peer.id,
       address: peer.address,
       direction: peer.direction,
       roundTripMs: peer.roundTripMs ?? null,
+      streams: peer.streams,
       holder: peer.holder,
       encryption: peer.link,
     }))

@@ -1,20 +1,24 @@
 /** One running daemon: what is always there, and what comes and goes with the passphrase. */
 import type { Base } from './base.ts'
-import { withDeadline } from '../lib/clock.ts'
-import { ConflictError, LockedError, nameOf } from '../lib/errors.ts'
+import { sleep, withDeadline } from '../lib/clock.ts'
+import { ConflictError, LockedError, nameOf, NetworkError, NotFoundError } from '../lib/errors.ts'
 import type { Startable } from '../lib/lifecycle.ts'
 import { KeyedQueue } from '../lib/queue.ts'
 import { createAccount } from '../services/account/create.ts'
 import { rotateAccount } from '../services/account/rotate.ts'
 import { loadAccount, Unlocker } from '../services/account/unlock.ts'
 import type { StatusView } from '../api/application.ts'
+import type { RoleName } from '../lib/roles.ts'
 import type { HeldStore } from '../store/held.ts'
 import type { Vault } from '../store/vault.ts'
 import { Unlocked } from './unlocked.ts'
 import type { UnlockedRooms } from './unlocked.ts'
 
 /** How long an invited guest tries the addresses in the invite. */
-const JOIN_MS = 3_000
+const JOIN_MS = 8_000
+/** How long an inviter's card is looked for, and how often. */
+const INVITER_MS = 10_000
+const LOOK_AGAIN_MS = 500
 /** Unlocking, locking and the like wait for one another; more than this many are refused. */
 const WAITING_MAX = 16
 
@@ -22,14 +26,16 @@ export interface DaemonInit {
   readonly base: Base
   readonly version: string
   /** Undefined where the daemon holds nothing for others. */
-  readonly held: HeldStore | undefined
+  readonly holder: { readonly held: HeldStore; readonly role: { readonly open: boolean } } | undefined
   readonly hasAccount: boolean
+  readonly role?: RoleName
 }
 
 export class Daemon implements Startable {
   readonly base: Base
   readonly version: string
-  readonly #held: HeldStore | undefined
+  readonly role: RoleName
+  readonly #holder: DaemonInit['holder']
   readonly #unlocker: Unlocker
   readonly #queue = new KeyedQueue(WAITING_MAX)
   readonly #listeners = new Set<(last: number) => void>()
@@ -40,12 +46,18 @@ export class Daemon implements Startable {
   constructor(init: DaemonInit) {
     this.base = init.base
     this.version = init.version
-    this.#held = init.held
+    this.role = init.role ?? 'peer'
+    this.#holder = init.holder
     this.#hasAccount = init.hasAccount
     this.#unlocker = new Unlocker(init.base.account)
     this.#startedAt = init.base.clock.now()
+    init.base.host.direct.meetBy(() => 'stranger')
     init.base.host.direct.onFrame(async (peerId, frame) => {
       await this.#unlocked?.onFrame(peerId, frame)
+    })
+    init.base.host.onReach(() => this.#unlocked?.onReach())
+    init.base.host.joining.onReturn(() => {
+      this.#unlocked?.onReturn()
     })
     init.base.host.holderNetwork.onPeerChange((peerId, connected) => {
       this.inBackground(this.#unlocked?.onPeer(peerId, connected) ?? Promise.resolve())
@@ -70,8 +82,8 @@ export class Daemon implements Startable {
   }
 
   heldUsage(): StatusView['holder'] {
-    const usage = this.#held?.usage
-    return { serving: usage !== undefined, records: usage?.letters ?? 0, bytes: usage?.bytes ?? 0 }
+    const usage = this.#holder?.held.usage
+    return { serving: this.#holder?.role.open ?? false, records: usage?.letters ?? 0, bytes: usage?.bytes ?? 0 }
   }
 
   uptimeSeconds(): number {
@@ -120,16 +132,29 @@ export class Daemon implements Startable {
     })
   }
 
-  /** Dials the addresses that came with an invite, side by side, until the first answers. */
+  /** Joins by the addresses that came with an invite; they are tried on in the background where none answers in time. */
   async join(addresses: readonly string[]): Promise<void> {
     if (addresses.length === 0) return
     const { host, clock } = this.base
     try {
       await withDeadline(clock, JOIN_MS, async (signal) => {
-        await Promise.any(addresses.map(async (address) => host.dial(address, signal)))
+        await host.joining.joinBy(addresses, signal)
       })
     } catch {
       this.base.log.info('none of the invite’s addresses answered')
+    }
+  }
+
+  /** Looks for an inviter who may have been alone until its guest came: its cards go out only then. */
+  async patiently<T>(find: () => Promise<T>): Promise<T> {
+    const { clock, host } = this.base
+    for (const end = clock.now() + INVITER_MS; ; await sleep(clock, LOOK_AGAIN_MS)) {
+      try {
+        return await find()
+      } catch (error) {
+        const early = error instanceof NotFoundError || error instanceof NetworkError
+        if (!early || clock.now() >= end || host.peers().length === 0) throw error
+      }
     }
   }
 

@@ -35,6 +35,7 @@ export interface HolderRole extends Startable {
   readonly handle: HolderHandler
   /** From now on others can reach `handle`, so that oneself is one of its zones; or no longer. */
   opened(open: boolean): void
+  readonly open: boolean
   /** Hands over what too few others have, in half a minute at most. Then `stop`. */
   leave(): Promise<void>
   readonly counters: Readonly<RepairCounters>
@@ -90,6 +91,9 @@ export function holderRole(deps: HolderRoleDeps, limits?: QuotaLimits): HolderRo
     },
     leave: async () => {
       await repairer.leave()
+    },
+    get open() {
+      return open
     },
     get counters() {
       return repairer.counters

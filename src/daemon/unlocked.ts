@@ -2,6 +2,7 @@
  * Everything that works with the account's keys, built top to bottom once the vault is open, and gone when it locks. The
  * only place that knows these classes; what they know of each other are ports.
  */
+import { hiddenSelf } from './base.ts'
 import type { Base } from './base.ts'
 import { equal, wipe } from '../lib/bytes.ts'
 import { nameOf } from '../lib/errors.ts'
@@ -17,6 +18,7 @@ import { Contacts } from '../services/contacts/contacts.ts'
 import { Grants } from '../services/contacts/grants.ts'
 import { contactHandlers } from '../services/contacts/handlers.ts'
 import { LaneFinder } from '../services/contacts/lanes.ts'
+import { Meetings } from '../services/contacts/meetings.ts'
 import { Policies } from '../services/contacts/policies.ts'
 import { Conversations } from '../services/conversations/conversations.ts'
 import { CardNetwork } from '../services/mailbox/card-network.ts'
@@ -50,10 +52,9 @@ import {
 } from './upkeep.ts'
 import { CONTENT_KIND } from '../wire/content.ts'
 import { prekeyRooms } from './prekeys.ts'
+import { toldAddresses } from './told-addresses.ts'
+import type { ToldAddresses } from './told-addresses.ts'
 
-const ADDRESSES_SETTING = 'announced-addresses'
-/** Contacts hear of our mailboxes anew after this long (protocol §4: a refresh each month). */
-const GRANT_REFRESH_MS = 30 * 24 * 3_600_000
 const HOUSEKEEPING_MS = 3_600_000
 /** How long `msg why` can tell the story of a message that is done. */
 const HISTORY_MS = 30 * 24 * 3_600_000
@@ -85,6 +86,8 @@ export class Unlocked implements Startable {
   readonly #vault: Vault
   readonly #intake: Intake
   readonly #lifecycle: Lifecycle
+  readonly #told: ToldAddresses
+  readonly #meetings: Meetings
   #cancelHousekeeping: (() => void) | undefined
   #housekeeping: Promise<void> | undefined
   #running = false
@@ -95,17 +98,17 @@ export class Unlocked implements Startable {
     this.#base = base
     this.#vault = vault
     this.#intake = intake
+    this.#told = toldAddresses(base, rooms)
+    this.#meetings = new Meetings({
+      contacts: rooms.store.contacts,
+      network: base.host.direct,
+      hidden: () => hiddenSelf(base),
+      neverDirect: base.neverDirect,
+    })
     this.#lifecycle = new Lifecycle(
       [
-        {
-          name: 'sessions',
-          part: {
-            start: async () => {
-              await rooms.sessions.reload()
-            },
-            stop() {},
-          },
-        },
+        { name: 'meetings', part: this.#meetings },
+        { name: 'sessions', part: { start: async () => rooms.sessions.reload(), stop() {} } },
         { name: 'cards', part: rooms.cards },
         { name: 'pool', part: rooms.pool },
         { name: 'bundles', part: rooms.bundles },
@@ -113,15 +116,7 @@ export class Unlocked implements Startable {
         { name: 'receipts', part: rooms.receipts },
         { name: 'policies', part: rooms.policies },
         { name: 'mailbox', part: rooms.mailbox },
-        {
-          name: 'directory',
-          part: {
-            start() {},
-            stop: () => {
-              rooms.directory.stop()
-            },
-          },
-        },
+        { name: 'directory', part: { start() {}, stop: () => rooms.directory.stop() } },
       ],
       base.log,
     )
@@ -144,6 +139,7 @@ export class Unlocked implements Startable {
   async stop(): Promise<void> {
     this.#running = false
     this.#cancelHousekeeping?.()
+    await this.#told.stop()
     await this.#lifecycle.stop()
     await this.#housekeeping
     await this.rooms.journal.idle()
@@ -161,10 +157,23 @@ export class Unlocked implements Startable {
   /** A peer came or went: whatever waits for it, or for any network at all, is tried. */
   async onPeer(peerId: string, connected: boolean): Promise<void> {
     if (!this.#running || !connected) return
-    this.rooms.cards.hurry()
-    this.rooms.pool.hurry()
-    this.rooms.policies.hurry()
+    for (const room of [this.rooms.cards, this.rooms.pool, this.rooms.policies]) room.hurry()
     for (const { accountId, deviceId } of await this.#devicesOf(peerId)) this.rooms.outbox.hurry(accountId, deviceId)
+  }
+
+  /** Others reach us in another way. */
+  onReach(): void {
+    if (!this.#running) return
+    this.#meetings.changed()
+    this.#told.changed()
+  }
+
+  /** The network is back: subscriptions are renewed, mailboxes read, and whatever waits is tried, directly first. */
+  onReturn(): void {
+    if (!this.#running) return
+    void this.rooms.mailbox.reader.sweep()
+    this.rooms.outbox.hurry()
+    for (const room of [this.rooms.cards, this.rooms.pool, this.rooms.policies]) room.hurry()
   }
 
   async #devicesOf(peerId: string): Promise<readonly { accountId: Uint8Array; deviceId: Uint8Array }[]> {
@@ -191,14 +200,7 @@ export class Unlocked implements Startable {
   async #houseRound(): Promise<void> {
     const { store, contacts, directory, journal } = this.rooms
     const now = this.#base.clock.now()
-    const addresses = this.#base.host.addresses().join(' ').slice(0, 4_096)
-    const moved = (await store.settings.get(ADDRESSES_SETTING)) !== addresses
-    await contacts.refreshGrants(moved ? now : now - GRANT_REFRESH_MS)
-    await journal.commit(() => ({
-      ops: store.settings.put(ADDRESSES_SETTING, addresses),
-      facts: [],
-      result: undefined,
-    }))
+    await this.#told.round()
     // Replaced ratchet states and spent prekeys leave LevelDB's files only when it compacts (forward secrecy on disk).
     for (const bucket of ['sessions', 'signedPrekeys', 'kemPrekeys', 'oneTimePrekeys'] as const) {
       await this.#base.database.compact(bucketRange(bucket))
@@ -304,7 +306,9 @@ function build(
   const onLanesChanged = (): void => {
     policies.changed()
   }
-  const grants = new Grants({ crypto, routing: host.routing, profile, mailboxSeed: account.mailboxSeed })
+  const { mailboxSeed } = account
+  const told = { routing: host.routing, hidden: () => hiddenSelf(base), neverDirect: base.neverDirect }
+  const grants = new Grants({ crypto, profile, mailboxSeed, ...told })
   const contacts = new Contacts({
     store,
     journal,

@@ -19,7 +19,7 @@ import { POOL_SIZE } from '../protocol/prekey-pool.ts'
 import { REPLICAS } from '../protocol/replicas.ts'
 import type { PoolStatus } from '../services/account/pool-status.ts'
 import type { OwnAccount } from '../store/accounts.ts'
-import { CONTACT_STATE, OUTBOX_PATH, PIN_SOURCE } from '../store/records.ts'
+import { CONTACT_DIRECT, CONTACT_STATE, OUTBOX_PATH, PIN_SOURCE } from '../store/records.ts'
 import type { Contact, Conversation, Message, OutboxItem, StoredEvent } from '../store/records.ts'
 import { SUITE } from '../wire/card.ts'
 import type { AccountCard } from '../wire/card.ts'
@@ -56,6 +56,7 @@ export function contactView(contact: Contact): ContactView {
     pinSource: nameIn<ContactView['pinSource']>(PIN_SOURCE, contact.pinSource, 'network'),
     note: contact.note,
     favourite: contact.favourite,
+    direct: nameIn<ContactView['direct']>(CONTACT_DIRECT, contact.direct, 'always'),
     addedAt: iso(contact.addedAt),
     lastSeenAt: isoOrNull(contact.lastSeenAt),
     devices: contact.devices.length,

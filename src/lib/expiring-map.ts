@@ -34,6 +34,10 @@ export class ExpiringMap<K, V> {
     return this.#entries.delete(key)
   }
 
+  clear(): void {
+    this.#entries.clear()
+  }
+
   get size(): number {
     return this.#entries.size
   }

@@ -2,6 +2,8 @@
  * What differs between one network and another, as data. The name is part of every protocol id, so that peers of two
  * networks never speak with each other, and nothing in the code asks whether it is being tested.
  */
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from './time.ts'
+
 export interface NetworkProfile {
   /** 1 to 32 of `a-z 0-9 -`; `main` and `local` are taken. */
   readonly name: string
@@ -25,12 +27,9 @@ export interface NetworkProfile {
   readonly inboundPerSecond: number
   /** Multiaddrs to join by, besides those in the configuration. */
   readonly bootstrap: readonly string[]
+  /** Ed25519 public keys (hex) of who keeps the list of peers to join by; more than half of them sign it. */
+  readonly listKeys: readonly string[]
 }
-
-const SECOND_MS = 1_000
-const MINUTE_MS = 60 * SECOND_MS
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 
 /** The public network. */
 export const MAIN: NetworkProfile = Object.freeze({
@@ -45,6 +44,7 @@ export const MAIN: NetworkProfile = Object.freeze({
   privateAddresses: false,
   inboundPerSecond: 50,
   bootstrap: Object.freeze([]),
+  listKeys: Object.freeze([]),
 })
 
 /** One machine or one room: young, small and trusted not to be flooded. */
@@ -60,6 +60,7 @@ export const LOCAL: NetworkProfile = Object.freeze({
   privateAddresses: true,
   inboundPerSecond: Number.POSITIVE_INFINITY,
   bootstrap: Object.freeze([]),
+  listKeys: Object.freeze([]),
 })
 
 /** The profiles that need no file. */

@@ -1,5 +1,5 @@
 /** Multiaddrs as texts: which are well formed, which may be dialled here, which come first. */
-import type { IdentifyResult } from '@libp2p/interface'
+import type { Connection, IdentifyResult } from '@libp2p/interface'
 import { isPrivate } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -38,10 +38,25 @@ export function withoutPeer(text: string): string {
   return text.replace(/\/p2p\/[^/]+$/, '')
 }
 
-/** The IP address in text form, or `undefined` over a relay or by name. */
+/** Whether a third peer carries the connection. A relay without limits leaves no other sign. */
+export function isRelayed(connection: Pick<Connection, 'remoteAddr'>): boolean {
+  return connection.remoteAddr.getComponents().some((component) => component.name === 'p2p-circuit')
+}
+
+/** Whether it was agreed over a relay: nobody can dial such an address. */
+function isWebRtc(connection: Pick<Connection, 'remoteAddr'>): boolean {
+  return connection.remoteAddr.getComponents().some((component) => component.name === 'webrtc')
+}
+
+/** Whether it leads to an address that anybody can dial: not over a relay, nor agreed over one. */
+export function isPlain(connection: Pick<Connection, 'remoteAddr'>): boolean {
+  return !isRelayed(connection) && !isWebRtc(connection)
+}
+
+/** The IP address in text form, or `undefined` over a relay or where a name is in it. */
 export function ipOf(address: Multiaddr): string | undefined {
   const components = address.getComponents()
-  if (components.some((component) => component.name === 'p2p-circuit')) return undefined
+  if (components.some(({ name }) => name === 'p2p-circuit' || name.startsWith('dns'))) return undefined
   const first = components.find((component) => component.name === 'ip4' || component.name === 'ip6')
   return first?.value
 }
@@ -88,10 +103,10 @@ export function keepAddresses(
   return sorted.slice(0, PEER_ADDRESSES_MAX).map(([text]) => text)
 }
 
-/** A peer's own word for where it is dialled, and where we reached it. */
+/** Where we reached a peer, and its own word for where it is dialled: it cannot say so much that the first is lost. */
 export function identifiedAddresses(result: IdentifyResult, profile: NetworkProfile): readonly string[] {
   const { peerId, signedPeerRecord, listenAddrs, connection } = result
   const own = (signedPeerRecord?.addresses ?? listenAddrs).map(String)
-  const dialled = connection.direction === 'outbound' ? [connection.remoteAddr.toString()] : []
-  return keepAddresses([...own, ...dialled], peerId.toString(), profile)
+  const dialled = connection.direction === 'outbound' && !isWebRtc(connection) ? [connection.remoteAddr.toString()] : []
+  return keepAddresses([...dialled, ...own], peerId.toString(), profile)
 }

@@ -12,6 +12,8 @@ export type OpenConnection = Pick<Connection, 'direction' | 'remoteAddr'>
 /**
  * Strangers name addresses; on a public network none of them makes us knock on a private door. And one public network
  * (/24, /48) gets only so many of our connections: asked twice, since before the handshake those under way do not count.
+ *
+ * @param trusted addresses that are dialled though they are private: for whatever peer, or with `/p2p/…` for that one.
  */
 export function connectionGater(
   profile: Pick<NetworkProfile, 'privateAddresses' | 'diversity'>,
@@ -24,8 +26,9 @@ export function connectionGater(
     const taken = open().filter((other) => other.direction === 'inbound' && networkOf(other.remoteAddr) === network)
     return taken.length >= CONNECTIONS_PER_NETWORK_MAX
   }
+  const isTrusted = (text: string): boolean => trusted.has(text) || trusted.has(withoutPeer(text))
   return {
-    denyDialMultiaddr: (address) => !addressAllowed(address, profile) && !trusted.has(withoutPeer(address.toString())),
+    denyDialMultiaddr: (address) => !addressAllowed(address, profile) && !isTrusted(address.toString()),
     filterMultiaddrForPeer: (_peer, address) => addressAllowed(address, profile),
     denyInboundConnection: (connection) => crowded(connection.remoteAddr),
     denyInboundUpgradedConnection: (_peer, connection) => crowded(connection.remoteAddr),

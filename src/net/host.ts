@@ -7,40 +7,45 @@ import type { Startable } from '../lib/lifecycle.ts'
 import type { Logger } from '../lib/log.ts'
 import type { NetworkProfile } from '../lib/network-profile.ts'
 import type { Rng } from '../lib/rng.ts'
-import { NO_PUZZLE } from '../protocol/id-puzzle.ts'
-import type { PeerRecord } from '../wire/peer.ts'
-import { identifiedAddresses, keepAddresses, withoutPeer } from './addresses.ts'
-import { Admission } from './admission.ts'
+import { keepAddresses, withoutPeer } from './addresses.ts'
 import { Dialer } from './dialer.ts'
-import { DirectStreams } from './direct.ts'
-import { HolderClient } from './holder-client.ts'
-import { HolderPrices } from './holder-prices.ts'
-import { HolderServer } from './holder-server.ts'
-import type { HolderServerCounters } from './holder-server.ts'
+import { DirectStreams } from './direct/direct.ts'
+import type { HolderServerCounters } from './holders/holder-server.ts'
+import { Holders } from './holders/holders.ts'
 import { Janitor } from './janitor.ts'
-import { connectedPeers, createNode, stopNode } from './libp2p-node.ts'
+import { connectedPeers, createNode, listeningOn, stopNode } from './libp2p-node.ts'
 import type { Node } from './libp2p-node.ts'
-import { encrypters } from './links.ts'
-import type { LinkName } from './links.ts'
-import { LiveTable } from './live-table.ts'
-import { Membership } from './membership.ts'
+import { encrypters } from './holders/links.ts'
+import type { LinkName } from './holders/links.ts'
+import { LiveTable } from './find/live-table.ts'
+import { Membership } from './join/membership.ts'
 import { NodeEvents } from './node-events.ts'
 import { positions } from './peer-id.ts'
-import { loadPeerKey, peerSigner } from './peer-key.ts'
+import { loadPeerKey, peerSigner } from './link/peer-key.ts'
 import type {
   ConnectedPeer,
   DirectNetwork,
   HolderHandler,
-  HolderLink,
   HolderNetwork,
+  Joining,
   PeerListener,
   PeerSigner,
   Routing,
 } from './ports.ts'
-import { HOLDER_ANSWERS_BYTES_MAX, LINK_DEADLINE_MS, protocolsOf } from './protocols.ts'
+import { protocolsOf } from './protocols.ts'
 import type { Protocols } from './protocols.ts'
+import { reachParts } from './reach/parts.ts'
+import type { ReachParts } from './reach/parts.ts'
+import { Reach } from './reach/reach.ts'
+import type { ReachListener } from './reach/reach.ts'
+import type { ReachStatus } from './reach/reachability.ts'
+import { walkAnywhere } from './reach/walk.ts'
+import { ROLES } from '../lib/roles.ts'
+import type { RoleName } from '../lib/roles.ts'
 import { PeerRouting } from './routing.ts'
-import { within } from './signals.ts'
+import { TcpDialer } from './upgrade/tcp-dialer.ts'
+import { Upgrader } from './upgrade/upgrader.ts'
+import { WebRtc } from './upgrade/webrtc/webrtc.ts'
 
 export interface HostInit {
   /** The peer's key, made where there is none. */
@@ -54,6 +59,9 @@ export interface HostInit {
   /** Multiaddrs to join by, besides the profile's. */
   readonly bootstrap: readonly string[]
   readonly profile: NetworkProfile
+  readonly role: RoleName
+  /** Whether peers on the local network are looked for, where the role allows it; not by default. */
+  readonly mdns?: boolean
   readonly crypto: CryptoProvider
   readonly clock: Clock
   readonly rng: Rng
@@ -67,6 +75,10 @@ interface Parts {
   readonly node: Node
   readonly signer: PeerSigner
   readonly protocols: Protocols
+  /** Addresses, peer ids cut off, that may be dialled though they are private: the user's, and those next door for a moment. */
+  readonly dialable: Set<string>
+  readonly reach: ReachParts
+  readonly tcp: TcpDialer
 }
 
 export class Host implements Startable {
@@ -75,21 +87,21 @@ export class Host implements Startable {
   readonly holderNetwork: HolderNetwork
   readonly routing: Routing
   readonly direct: DirectNetwork
+  readonly joining: Joining
   readonly #init: HostInit
   readonly #node: Node
   readonly #protocols: Protocols
   readonly #table: LiveTable
   readonly #peers: PeerRouting
   readonly #dialer: Dialer
-  readonly #client: HolderClient
+  readonly #holders: Holders
   readonly #streams: DirectStreams
   readonly #janitor: Janitor
   readonly #membership: Membership
   readonly #events: NodeEvents
-  readonly #prices: HolderPrices
-  readonly #admission: Admission
+  readonly #upgrader: Upgrader
+  readonly #reach: Reach
   readonly #peerListeners = new Set<PeerListener>()
-  #server: HolderServer | undefined
   #ownAddresses: readonly string[] | undefined
   #running = false
 
@@ -97,20 +109,26 @@ export class Host implements Startable {
   static async create(init: HostInit): Promise<Host> {
     const privateKey = await loadPeerKey(init.keyFile, init.rng)
     const protocols = protocolsOf(init.profile.name)
-    const trusted = [...init.bootstrap, ...init.profile.bootstrap].map((text) => withoutPeer(text.trim()))
+    const dialable = new Set([...init.bootstrap, ...init.profile.bootstrap].map((text) => withoutPeer(text.trim())))
+    const role = ROLES[init.role]
+    const tcp = new TcpDialer()
+    const reach = reachParts({ ...init, announced: init.announce, role })
     const node = await createNode({
       privateKey,
       listen: init.listen,
       announce: init.announce,
       profile: init.profile,
+      role,
       kadId: protocols.kadId,
       encrypters: encrypters(init.links ?? ['tls', 'noise'], init.crypto, init.rng),
-      trustedAddresses: new Set(trusted),
+      trustedAddresses: dialable,
+      reach,
+      tcp,
     })
-    return new Host({ init, node, signer: peerSigner(privateKey, init.crypto), protocols })
+    return new Host({ init, node, signer: peerSigner(privateKey, init.crypto), protocols, dialable, reach, tcp })
   }
 
-  private constructor({ init, node, signer, protocols }: Parts) {
+  private constructor({ init, node, signer, protocols, dialable, reach, tcp }: Parts) {
     const { clock, log, profile, crypto } = init
     const positionOf = positions((bytes) => crypto.sha256(bytes))
     this.#init = init
@@ -120,20 +138,14 @@ export class Host implements Startable {
     this.signer = signer
     this.#table = new LiveTable(signer.peerId, positionOf, clock)
     this.#dialer = new Dialer(node)
-    this.#prices = new HolderPrices(crypto, profile, clock)
-    this.#client = new HolderClient(this.#dialer, protocols.holder, clock, {
-      onAnswer: (peerId, response) => {
-        this.#table.seen(peerId, [], true)
-        this.#peers.learn(peerId, response.closer)
-      },
-      onFailure: (peer) => {
-        if (this.#running) this.#peers.unreachable(peer)
-      },
-      onFrozen: (peerId) => this.#peers.evict(peerId),
-      isPaid: async (peerId, puzzle) => this.#prices.paid(peerId, puzzle),
-      onUnpaid: (peerId) => this.#table.refuse(peerId),
+    this.#holders = this.#makeHolders()
+    this.#streams = new DirectStreams({
+      dialer: this.#dialer,
+      withKnown: (peer) => this.#table.withKnown(peer),
+      limits: protocols.direct,
+      clock,
+      log,
     })
-    this.#streams = new DirectStreams({ dialer: this.#dialer, limits: protocols.direct, clock, log })
     this.#peers = new PeerRouting({
       selfId: signer.peerId,
       selfAddresses: () => this.addresses(),
@@ -142,20 +154,26 @@ export class Host implements Startable {
       profile,
       clock,
       log,
-      link: async (peer, signal) => this.#link(peer, signal),
+      link: async (peer, signal) => this.#holders.link(peer, signal),
       onEvicted: (peerId) => this.#onEvicted(peerId),
     })
     this.routing = this.#peers
     this.holderNetwork = this.#holderNetwork()
-    this.direct = this.#directNetwork()
+    this.direct = this.#streams
     this.#janitor = this.#makeJanitor()
-    this.#membership = this.#makeMembership()
-    this.#admission = this.#makeAdmission()
+    this.#membership = this.#makeMembership(dialable)
+    this.joining = this.#membership
+    this.#upgrader = this.#makeUpgrader(tcp)
+    this.#reach = this.#makeReach(reach)
+    this.joining.onReturn(() => this.#reach.recheck())
     this.#events = new NodeEvents(node, log, {
       connect: (peer) => this.#tell(peer.toString(), true),
       disconnect: (peer) => this.#onDisconnect(peer),
       identify: (result) => this.#onIdentify(result),
-      selfUpdate: () => (this.#ownAddresses = undefined),
+      selfUpdate: () => {
+        this.#ownAddresses = undefined
+        this.#reach.moved()
+      },
     })
   }
 
@@ -165,19 +183,22 @@ export class Host implements Startable {
     this.#events.attach()
     try {
       await this.#serveDirect()
+      await this.#upgrader.start()
       await this.#node.start()
     } catch (error) {
       await this.#stopNode()
       await this.#node.unhandle(this.#protocols.direct.id)
+      await this.#upgrader.stop()
       throw error
     }
     this.#running = true
-    if (this.#init.listen.length > 0 && this.#node.getMultiaddrs().length === 0) {
+    if (this.#init.listen.length > 0 && listeningOn(this.#node).length === 0) {
       await this.stop()
       throw new NetworkError('none of the listen addresses can be used: is another daemon running there?')
     }
     this.#janitor.start()
     this.#membership.start()
+    this.#reach.start()
   }
 
   /** Ends within about two seconds, whatever the peers do. */
@@ -185,24 +206,36 @@ export class Host implements Startable {
     if (!this.#running) return
     this.#running = false
     this.#janitor.stop()
-    this.#client.stop()
-    this.#server?.stop()
+    this.#holders.stop()
     this.#streams.stop()
-    await this.#membership.stop()
+    await this.#upgrader.stop()
+    await Promise.all([this.#membership.stop(), this.#reach.stop()])
     await this.#stopNode()
   }
 
-  /** Where others may dial us, whole multiaddrs, the farthest reaching first. */
+  /** Where others may dial us, whole multiaddrs, the farthest reaching first, those over relays last. */
   addresses(): readonly string[] {
-    if (this.#ownAddresses === undefined) {
-      this.#ownAddresses = keepAddresses(this.listening(), this.peerId, this.#init.profile)
-    }
+    this.#ownAddresses ??= keepAddresses(
+      [...this.#node.getMultiaddrs().map(String), ...this.#reach.relayed()],
+      this.peerId,
+      this.#init.profile,
+    )
     return this.#ownAddresses
   }
 
-  /** What we listen on or announce, private addresses included. */
+  /** Whether others can reach us, and how. */
+  reach(): ReachStatus {
+    return this.#reach.status()
+  }
+
+  /** Called when that changes, or our addresses do, until the returned function ends it. */
+  onReach(listener: ReachListener): () => void {
+    return this.#reach.onChange(listener)
+  }
+
+  /** What we listen on, whatever is announced, private addresses included. */
   listening(): readonly string[] {
-    return this.#node.getMultiaddrs().map(String)
+    return listeningOn(this.#node).map((address) => `${address.toString()}/p2p/${this.peerId}`)
   }
 
   /** Who is connected, one line per connection. */
@@ -212,29 +245,15 @@ export class Host implements Startable {
 
   /** What peers did that they should not have, since the holder role was taken on. */
   counters(): HolderServerCounters {
-    return this.#server?.counters ?? { malformed: 0, limited: 0 }
+    return this.#holders.counters
   }
 
   /**
    * Takes on the role of a holder, or puts it down (`undefined`). Peers are told, and greeted with the solution of the puzzle under
    * our id (16 bytes; none where the profile asks none).
    */
-  async setHolderHandler(handler?: HolderHandler, puzzle: Uint8Array = NO_PUZZLE): Promise<void> {
-    const { id, inboundStreamsMax, outboundStreamsMax } = this.#protocols.holder
-    if (this.#server !== undefined) {
-      await this.#node.unhandle(id)
-      this.#server.stop()
-      this.#server = undefined
-    }
-    if (handler === undefined) return
-    const { clock, rng, log } = this.#init
-    const limits = { limits: this.#protocols.holder, answersBytesMax: HOLDER_ANSWERS_BYTES_MAX }
-    const server = new HolderServer({ ...limits, clock, rng, log, handler, puzzle })
-    this.#server = server
-    await this.#node.handle(id, async (stream, connection) => server.serve(stream, connection), {
-      maxInboundStreams: inboundStreamsMax,
-      maxOutboundStreams: outboundStreamsMax,
-    })
+  async setHolderHandler(handler?: HolderHandler, puzzle?: Uint8Array): Promise<void> {
+    await this.#holders.serve(handler, puzzle)
   }
 
   /** Dials a multiaddr that the user gave; the id of who answered. Throws UsageError, NetworkError or TimeoutError. */
@@ -247,18 +266,10 @@ export class Host implements Startable {
     await this.#dialer.hangUp(peerId)
   }
 
-  async #link(peer: PeerRecord, signal: AbortSignal): Promise<HolderLink> {
-    if (this.#table.isRefused(peer.id)) throw new NetworkError('the holder has not paid for its id')
-    // Zones are remembered for longer than it takes to die: nobody waits for one peer twice.
-    if (this.#table.failedLately(peer.id) && this.#dialer.existing(peer.id) === undefined)
-      throw new NetworkError('the peer failed a moment ago')
-    return this.#client.link(this.#table.withKnown(peer), signal)
-  }
-
   #holderNetwork(): HolderNetwork {
     return {
-      link: async (peer, signal) => this.#link(peer, signal),
-      onPush: (listener) => this.#client.onPush(listener),
+      link: async (peer, signal) => this.#holders.link(peer, signal),
+      onPush: (listener) => this.#holders.onPush(listener),
       onPeerChange: (listener) => {
         this.#peerListeners.add(listener)
         return () => {
@@ -268,20 +279,16 @@ export class Host implements Startable {
     }
   }
 
-  #directNetwork(): DirectNetwork {
-    return {
-      send: async (peer, frame, signal) => this.#streams.send(this.#table.withKnown(peer), frame, signal),
-      connected: (peerId) => this.#streams.connected(peerId),
-      onFrame: (listener) => {
-        this.#streams.onFrame(listener)
-      },
-    }
-  }
-
   async #serveDirect(): Promise<void> {
     const { id, inboundStreamsMax: maxInboundStreams, outboundStreamsMax: maxOutboundStreams } = this.#protocols.direct
-    const limits = { maxInboundStreams, maxOutboundStreams }
+    const limits = { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection: true }
     await this.#node.handle(id, async (stream, connection) => this.#streams.serve(stream, connection), limits)
+  }
+
+  /** What every part needs. */
+  #common(): Pick<HostInit, 'profile' | 'clock' | 'rng' | 'log'> & { readonly node: Node; readonly dialer: Dialer } {
+    const { profile, clock, rng, log } = this.#init
+    return { node: this.#node, dialer: this.#dialer, profile, clock, rng, log }
   }
 
   #makeJanitor(): Janitor {
@@ -294,28 +301,62 @@ export class Host implements Startable {
     })
   }
 
-  #makeMembership(): Membership {
-    const { cacheFile, bootstrap, profile, clock, rng, log } = this.#init
+  #makeMembership(dialable: Set<string>): Membership {
+    const { cacheFile, bootstrap, profile, role, mdns } = this.#init
     return new Membership({
-      node: this.#node,
-      dialer: this.#dialer,
+      ...this.#common(),
       table: this.#table,
       routing: this.routing,
       cacheFile,
       bootstrap: [...bootstrap, ...profile.bootstrap],
-      clock,
-      rng,
-      log,
+      neighbours: ROLES[role].neighbours,
+      lan: mdns === true && ROLES[role].lan,
+      dialable,
+      addresses: () => this.addresses(),
     })
   }
 
-  #makeAdmission(): Admission {
-    return new Admission({
+  #makeUpgrader(tcp: TcpDialer): Upgrader {
+    const { listen, bootstrap, profile } = this.#init
+    const stunPeers = (): readonly string[] => [...bootstrap, ...profile.bootstrap, ...this.#reach.relayed()]
+    return new Upgrader({
+      ...this.#common(),
+      selfId: this.peerId,
+      streams: this.#streams,
+      tcp,
+      webRtc: new WebRtc({ ...this.#common(), listen, stunPeers }),
+      limits: this.#protocols.upgrade,
+      addresses: () => this.addresses(),
+      log: this.#init.log.child('upgrade'),
+    })
+  }
+
+  #makeReach(parts: ReachParts): Reach {
+    const { role, rng, log } = this.#init
+    const reach = new Reach({
+      ...this.#common(),
+      parts,
+      role: ROLES[role],
+      observed: this.#upgrader.observed,
+      selfId: this.peerId,
+      walk: async (signal) => walkAnywhere(this.#node, this.#peers, rng, signal),
+      log: log.child('reach'),
+    })
+    reach.onChange(() => {
+      this.#ownAddresses = undefined
+      this.#upgrader.changed()
+    })
+    return reach
+  }
+
+  #makeHolders(): Holders {
+    return new Holders({
+      ...this.#common(),
+      crypto: this.#init.crypto,
       table: this.#table,
-      clock: this.#init.clock,
-      isConnected: (peerId) => this.#dialer.existing(peerId) !== undefined,
-      isPaid: (peerId) => this.#prices.isPaid(peerId),
-      meet: async (peer) => this.#link(peer, within(LINK_DEADLINE_MS)),
+      limits: this.#protocols.holder,
+      routing: () => this.#peers,
+      running: () => this.#running,
       onHolder: (peer, isNew) => this.#membership.met(peer, isNew),
     })
   }
@@ -345,14 +386,14 @@ export class Host implements Startable {
   #onDisconnect(peer: PeerId): void {
     const id = peer.toString()
     this.#table.disconnected(id)
+    this.#reach.disconnected(peer)
     if (this.#node.getConnections().length === 0) this.#membership.alone()
     this.#tell(id, false)
   }
 
   #onIdentify(result: IdentifyResult): void {
-    const id = result.peerId.toString()
-    const holds = result.protocols.includes(this.#protocols.holder.id)
-    if (holds) this.#admission.arrived({ id, addresses: identifiedAddresses(result, this.#init.profile) })
-    else this.#table.remove(id)
+    this.#upgrader.identified(result)
+    this.#reach.identified(result)
+    this.#holders.identified(result)
   }
 }

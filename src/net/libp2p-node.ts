@@ -9,6 +9,7 @@ import type { KadDHT } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import type { Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import type { Libp2pOptions } from 'libp2p'
 import type { NetworkProfile } from '../lib/network-profile.ts'
@@ -19,10 +20,15 @@ import { connectionGater } from './gater.ts'
 import { PeerDatastore } from './peer-datastore.ts'
 import { parsePeerId } from './peer-id.ts'
 import type { ConnectedPeer } from './ports.ts'
-import { ADDRESS_DIAL_DEADLINE_MS, CONNECTIONS_MAX, DIAL_DEADLINE_MS } from './protocols.ts'
+import type { ReachParts } from './reach/parts.ts'
+import { ADDRESS_DIAL_DEADLINE_MS, DIAL_DEADLINE_MS } from './protocols.ts'
+import type { Role } from '../lib/roles.ts'
+import { DAY_MS } from '../lib/time.ts'
 import { orAborted, within } from './signals.ts'
+import type { TcpDialer } from './upgrade/tcp-dialer.ts'
+import type { LinkParts } from './upgrade/webrtc/webrtc.ts'
 
-const DAY_MS = 86_400_000
+const KAD_REFRESH_MS = 1_800_000
 const KIB = 1_024
 const STOP_DEADLINE_MS = 2_000
 const NEAR_TAG_VALUE = 50
@@ -30,7 +36,12 @@ const NEAR_TAG_TTL_MS = 120_000
 
 // A type, not an interface: libp2p's service map asks for an index signature.
 // oxlint-disable-next-line typescript/consistent-type-definitions
-export type NodeServices = { identify: Identify; identifyPush: IdentifyPush; ping: Ping; dht: KadDHT }
+export type NodeServices = {
+  identify: Identify
+  identifyPush: IdentifyPush
+  ping: Ping
+  dht: KadDHT
+}
 export type Node = Libp2p<NodeServices>
 export type Encrypter = NonNullable<Libp2pOptions['connectionEncrypters']>[number]
 
@@ -39,11 +50,16 @@ export interface NodeInit {
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly profile: NetworkProfile
+  readonly role: Role
   readonly kadId: string
   /** In the order in which they are offered. */
   readonly encrypters: readonly Encrypter[]
   /** Addresses the user gave, peer ids cut off: they may be private whatever the profile says. */
   readonly trustedAddresses: ReadonlySet<string>
+  /** What dials and listens, where somebody asks it where connections left from. */
+  readonly tcp?: TcpDialer
+  /** What makes others able to reach us; without it nothing is proved, carried or asked. */
+  readonly reach?: ReachParts
 }
 
 /** A node that is not started yet. */
@@ -55,20 +71,28 @@ export async function createNode(init: NodeInit): Promise<Node> {
     privateKey: init.privateKey,
     nodeInfo: { name: 'sotto', version: '1', userAgent: 'sotto/1' }, // the same for all: versions single people out
     datastore: new PeerDatastore(),
-    addresses: { listen: [...init.listen], announce: [...init.announce] },
-    transports: [tcp()],
+    addresses: {
+      listen: [...init.listen],
+      announce: [...init.announce],
+      // private ones say which household and which machines belong together; the local network hears them another way
+      announceFilter: (addresses) => addresses.filter((address) => addressAllowed(address, init.profile)),
+    },
+    transports: [init.tcp?.transport ?? tcp(), ...(init.reach === undefined ? [] : [init.reach.client.transport])],
     connectionEncrypters: [...init.encrypters],
     streamMuxers: [muxer()],
     transportManager: { faultTolerance: FaultTolerance.NO_FATAL },
     connectionManager: {
-      maxConnections: CONNECTIONS_MAX,
+      maxConnections: init.role.connectionsMax,
       maxIncomingPendingConnections: 64,
       inboundConnectionThreshold: init.profile.inboundPerSecond,
       addressDialTimeout: ADDRESS_DIAL_DEADLINE_MS,
       dialTimeout: DIAL_DEADLINE_MS,
+      // libp2p asks DNS for each dnsaddr that a stranger names, and for all that the answers name, 32 deep, before any gate
+      resolvers: {},
     },
-    // the default (10 s, 5 s) aborts busy healthy connections, and without aborting a frozen peer stays for ever
-    connectionMonitor: { pingInterval: 30_000, pingTimeout: { minTimeout: 20_000 } },
+    // the default (10 s, 5 s) aborts busy healthy connections, and without aborting a frozen peer stays for ever; both ends
+    // ask, and at every 30 s that alone was more than 1 KB/s with 20 neighbours
+    connectionMonitor: { pingInterval: 120_000, pingTimeout: { minTimeout: 20_000 } },
     peerStore: { maxAddressAge: 7 * DAY_MS, maxPeerAge: 30 * DAY_MS },
     connectionGater: connectionGater(init.profile, init.trustedAddresses, open),
     services: {
@@ -76,9 +100,23 @@ export async function createNode(init: NodeInit): Promise<Node> {
       identifyPush: identifyPush(), // tells others when the holder role comes or goes
       ping: ping({ maxInboundStreams: 32, maxOutboundStreams: 64 }),
       dht: routingTable(init),
+      ...(init.reach === undefined ? {} : servicesOf(init.reach)),
     },
   })
+  calmDown(made)
   return made
+}
+
+/** kad-dht walks to a random place for each of its buckets every five minutes, and connects to all on the way. */
+function calmDown(node: Node): void {
+  const kad = node.services.dht as unknown as { readonly routingTableRefresh: { refreshInterval: number } }
+  kad.routingTableRefresh.refreshInterval = KAD_REFRESH_MS
+}
+
+/** Nobody calls them: they work by themselves, and are steered from where they were made. */
+function servicesOf({ proofs, server }: ReachParts): Record<string, (components: never) => unknown> {
+  const { v1, v2 } = proofs.autoNat
+  return { autoNat: v1, autoNat2: v2, ...(server === undefined ? {} : { relay: server.service }) }
 }
 
 /** A paused stream may be sent its whole window, and above the read buffer it is reset: so the one is below the other. */
@@ -97,7 +135,7 @@ function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
   }
   return kadDHT({
     protocol: init.kadId,
-    clientMode: false,
+    clientMode: !init.role.routes || !init.profile.privateAddresses, // until it is known that others can dial us
     alpha: 3,
     disjointPaths: 2,
     kBucketSize: 20,
@@ -111,6 +149,17 @@ function routingTable(init: NodeInit): ReturnType<typeof kadDHT> {
     querySelfInterval: 600_000,
     maxInboundStreams: 16,
   })
+}
+
+/** What the transports listen on, peer id left out, whatever is announced. */
+export function listeningOn(node: Node): readonly Multiaddr[] {
+  const inner = node as unknown as { readonly components: { readonly transportManager: { getAddrs(): Multiaddr[] } } }
+  return inner.components.transportManager.getAddrs()
+}
+
+/** What makes connections of byte pipes that no transport of ours made. */
+export function linkParts(node: Node): LinkParts {
+  return (node as unknown as { readonly components: LinkParts }).components
 }
 
 interface Debounced {
@@ -148,6 +197,15 @@ export async function protectPeers(node: Node, peerIds: readonly string[]): Prom
   }
 }
 
+/**
+ * Lets kad-dht ask for who is near us. It connects to those it asks, and the holders among them greet: for who has joined by
+ * peers that hold nothing, and can be reached by nobody.
+ */
+export async function walkHome(node: Node, signal: AbortSignal): Promise<void> {
+  const walk = node.services.dht.getClosestPeers(node.peerId.toMultihash().bytes, { signal })[Symbol.asyncIterator]()
+  while ((await walk.next()).done !== true) signal.throwIfAborted()
+}
+
 /** One line per connection. */
 export function connectedPeers(node: Node, isHolder: (peerId: string) => boolean): readonly ConnectedPeer[] {
   return node.getConnections().map((connection) => ({
@@ -156,6 +214,7 @@ export function connectedPeers(node: Node, isHolder: (peerId: string) => boolean
     direction: connection.direction,
     link: connection.encryption ?? '',
     roundTripMs: connection.rtt,
+    streams: connection.streams.length,
     holder: isHolder(connection.remotePeer.toString()),
   }))
 }

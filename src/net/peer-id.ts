@@ -1,5 +1,5 @@
 /** Peer ids: the key inside and the place in the key space. Only Ed25519 ids in their one text form are accepted. */
-import { peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromMultihash, peerIdFromString } from '@libp2p/peer-id'
 import type { PeerId } from '@libp2p/interface'
 import { dropOldest } from '../lib/bounded.ts'
 
@@ -45,5 +45,19 @@ export function positions(sha256: (bytes: Uint8Array) => Uint8Array): PositionOf
     cache.set(peerId, position)
     dropOldest(cache, CACHED_MAX)
     return position
+  }
+}
+
+const ED25519_MULTIHASH_BYTES = 38
+
+/** The id whose multihash this is, or `undefined` for anything but the identity multihash of an Ed25519 key. */
+export function fromMultihash(bytes: Uint8Array | undefined): PeerId | undefined {
+  if (bytes?.length !== ED25519_MULTIHASH_BYTES || bytes[0] !== 0 || bytes[1] !== bytes.length - 2) return undefined
+  try {
+    const own = Uint8Array.from(bytes)
+    const id = peerIdFromMultihash({ code: 0, size: own.length - 2, digest: own.subarray(2), bytes: own })
+    return id.type === 'Ed25519' ? id : undefined
+  } catch {
+    return undefined
   }
 }

@@ -33,6 +33,12 @@ export type PushListener = (peerId: string, deposit: Deposit) => void
 export type PeerListener = (peerId: string, connected: boolean) => void
 export type DirectListener = (peerId: string, frame: DirectFrame) => Promise<void>
 
+/**
+ * What the user lets a peer have of us: our address too; only what runs over relays; nothing; or it is nobody's device that we know,
+ * which may speak and is answered on its own stream, but not looked for.
+ */
+export type Meeting = 'direct' | 'relayed' | 'none' | 'stranger'
+
 export interface HolderNetwork {
   link(peer: PeerRecord, signal: AbortSignal): Promise<HolderLink>
   /** The returned function ends it, here and below. */
@@ -49,9 +55,27 @@ export interface Routing {
 }
 
 export interface DirectNetwork {
+  /** Who may meet us how from now on; to be called again whenever that changes. Everybody may until it is called first. */
+  meetBy(meeting: (peerId: string) => Meeting): void
   send(peer: PeerRecord, frame: DirectFrame, signal: AbortSignal): Promise<void>
   connected(peerId: string): boolean
   onFrame(listener: DirectListener): void
+}
+
+/** Joining by what people give one another, and coming back. */
+export interface Joining {
+  /**
+   * Joins by the multiaddrs of an invite, side by side; returns when there is a holder to ask. They stay among the ways in for
+   * an hour; who answers goes into the cache. Throws NetworkError where none answers, and the signal's reason.
+   */
+  joinBy(addresses: readonly string[], signal: AbortSignal): Promise<void>
+  /** What goes into an invite: multiaddrs of ours and of some neighbours. */
+  waysIn(): readonly string[]
+  /**
+   * Called when the network is there again after a sleep, a move or an outage: what hangs on connections is to be made anew.
+   * The returned function ends it.
+   */
+  onReturn(listener: () => void): () => void
 }
 
 /** Signs with the peer's own key. */
@@ -70,5 +94,7 @@ export interface ConnectedPeer {
   /** What secures the link. */
   readonly link: string
   readonly roundTripMs: number | undefined
+  /** Open on this connection, in both directions. */
+  readonly streams: number
   readonly holder: boolean
 }

@@ -1,6 +1,7 @@
 /** Every protocol that Sotto speaks over a connection, with its limits, in one table. */
 import { DIRECT_FRAME_BYTES_MAX } from '../wire/direct.ts'
 import { HOLDER_FRAME_BYTES_MAX } from '../wire/holder.ts'
+import { UPGRADE_FRAME_BYTES_MAX } from '../wire/upgrade.ts'
 import type { RatePolicy } from '../lib/rate-limiter.ts'
 
 /** How a protocol is spoken and what one peer may take of it. */
@@ -23,6 +24,8 @@ export interface ProtocolLimits {
 export interface Protocols {
   readonly holder: ProtocolLimits
   readonly direct: ProtocolLimits
+  /** Over relayed connections only. */
+  readonly upgrade: ProtocolLimits
   /** libp2p's own, under our name. */
   readonly kadId: string
 }
@@ -49,6 +52,15 @@ export function protocolsOf(network: string): Protocols {
       inboundStreamsMax: 2,
       outboundStreamsMax: 2,
       rate: { perSecond: 10_000, burst: 20_000 },
+    },
+    upgrade: {
+      id: `/sotto/${network}/upgrade/1`,
+      frameBytesMax: UPGRADE_FRAME_BYTES_MAX,
+      frameDeadlineMs: FRAME_DEADLINE_MS,
+      writeBytesMax: 16 * UPGRADE_FRAME_BYTES_MAX,
+      inboundStreamsMax: 2,
+      outboundStreamsMax: 2,
+      rate: { perSecond: 0.1, burst: 6 }, // streams, not frames
     },
     kadId: `/sotto/${network}/kad/1.0.0`,
   }
@@ -78,5 +90,3 @@ export const HOLDER_BACKLOG_BYTES_MAX = 1_024 * 1_024
 export const HOLDER_ANSWERS_BYTES_MAX = 64 * 1_024 * 1_024
 /** Connections that one public network (/24 of IPv4, /48 of IPv6) may open to us. */
 export const CONNECTIONS_PER_NETWORK_MAX = 16
-/** Connections in and out. */
-export const CONNECTIONS_MAX = 300

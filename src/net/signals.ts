@@ -9,6 +9,7 @@ export function within(deadlineMs: number, ...signals: readonly AbortSignal[]): 
 
 /** The promise, or the signal's reason if that comes first. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => {}) // nobody may be left to hear how it fails
   signal.throwIfAborted()
   let onAbort = (): void => {}
   const aborted = new Promise<never>((_resolve, reject) => {

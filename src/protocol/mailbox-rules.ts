@@ -3,6 +3,7 @@
  * Pure: no clock, no disk, no network; times come in as arguments, in ms since the Unix epoch unless a name says otherwise.
  */
 import { compare, concat, equal, toHex, u32be, utf8 } from '../lib/bytes.ts'
+import { DAY_MS, HOUR_MS } from '../lib/time.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { encode } from '../wire/codec.ts'
 import {
@@ -22,8 +23,6 @@ import type { CardRecord } from '../wire/holder.ts'
 import { accountId } from './account-id.ts'
 import { verifyAccountCard, verifyPrekeyCard } from './card-rules.ts'
 
-export const HOUR_MS = 3_600_000
-export const DAY_MS = 24 * HOUR_MS
 /** The longest that a letter may have to live. */
 export const LETTER_LIFE_MAX_MS = 30 * DAY_MS
 /** The longest that a policy may have to live: six epochs ahead, the overlap and the life of a letter, with room. */

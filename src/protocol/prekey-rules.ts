@@ -5,8 +5,8 @@
 
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { Rng } from '../lib/rng.ts'
+import { DAY_MS } from '../lib/time.ts'
 
-const DAY_MS = 86_400_000
 /** Age at which the signed and the last-resort prekey are replaced. */
 export const PREKEY_ROTATION_MS = 7 * DAY_MS
 /** A card is put again this often, changed or not: holders come and go. */

@@ -1,4 +1,5 @@
 /** Every number that bounds a session, with its reason. One place, so that a reader can judge them together. */
+import { DAY_MS } from '../lib/time.ts'
 
 export interface SessionLimits {
   /** Message keys that one chain may be ahead of what has arrived. */
@@ -20,8 +21,6 @@ export const SKIPPED_KEYS_MAX = 2_000
  * a reply overtakes that reply by one or two chains; five covers several devices' worth of delay.
  */
 export const OLD_CHAINS_MAX = 5
-
-const DAY_MS = 86_400_000
 
 /** 30 days: the longest that a letter lives at its holders. A key kept longer could only serve an attacker. */
 export const KEPT_MS_MAX = 30 * DAY_MS

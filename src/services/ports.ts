@@ -41,6 +41,18 @@ export interface Routing {
   evict(peerId: string): void
 }
 
+/**
+ * What the user lets a peer have of us: our address too; only what runs over relays; nothing; or it is nobody's device that we know,
+ * which may speak and is answered on its own stream, but not looked for.
+ */
+export type Meeting = 'direct' | 'relayed' | 'none' | 'stranger'
+
+/** Who decides which peers are met, and how. */
+export interface MeetingNetwork {
+  /** Holds from now on; to be called again whenever something of it changes. */
+  meetBy(meeting: (peerId: string) => Meeting): void
+}
+
 /** Streams between devices of contacts. */
 export interface DirectNetwork {
   /** Writes a frame to the peer's stream, dialling its addresses if need be. Throws NetworkError or TimeoutError. */

@@ -1,19 +1,12 @@
 /** Cards that are held for others: of each key the highest version, remembered also when the card itself is gone. */
 import { dropOldest } from '../lib/bounded.ts'
 import { toHex } from '../lib/bytes.ts'
+import { DAY_MS, HOUR_MS } from '../lib/time.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { encode } from '../wire/codec.ts'
 import { cardRecordCodec } from '../wire/holder.ts'
 import type { CardRecord } from '../wire/holder.ts'
-import {
-  cardExpiryMs,
-  cardKey,
-  cardVersion,
-  compareVersions,
-  DAY_MS,
-  HOUR_MS,
-  hourPassed,
-} from '../protocol/mailbox-rules.ts'
+import { cardExpiryMs, cardKey, cardVersion, compareVersions, hourPassed } from '../protocol/mailbox-rules.ts'
 import { bucketRange } from './buckets.ts'
 import type { StoreOp } from './database.ts'
 import { cardNumberCodec } from './held-records.ts'

@@ -3,12 +3,13 @@
  * before anybody is given it: a crash in between loses it, and nothing brings it back.
  */
 import { equal } from '../lib/bytes.ts'
+import { HOUR_MS } from '../lib/time.ts'
 import { fixed, list, struct, u32, u8 } from '../wire/codec.ts'
 import type { Coded } from '../wire/codec.ts'
 import { CARD_KIND } from '../wire/holder.ts'
 import { provenPrekeyCodec, SLICE_PLACES } from '../wire/prekey-slices.ts'
 import type { PrekeySliceBody, ProvenPrekey, SliceReport } from '../wire/prekey-slices.ts'
-import { cardExpiryMs, HOUR_MS } from '../protocol/mailbox-rules.ts'
+import { cardExpiryMs } from '../protocol/mailbox-rules.ts'
 import { bucketRange } from './buckets.ts'
 import type { StoreOp } from './database.ts'
 import type { HeldCards } from './held-cards.ts'

@@ -1,5 +1,20 @@
 /** What the local store keeps about conversations, as plain values with their codecs. Times are ms unless said. */
-import { bool, fixed, list, oneOf, opaque, optional, struct, text, u16, u32, u64, u8 } from '../wire/codec.ts'
+import {
+  bool,
+  fixed,
+  list,
+  mapped,
+  oneOf,
+  opaque,
+  optional,
+  struct,
+  text,
+  u16,
+  u32,
+  u64,
+  u8,
+  variant,
+} from '../wire/codec.ts'
 import type { Coded } from '../wire/codec.ts'
 import { grantCodec, TEXT_BYTES_MAX } from '../wire/content.ts'
 import { letterCodec, letterHeaderCodec, putProofCodec, receiptCodec, rungCodec } from '../wire/letter.ts'
@@ -11,6 +26,9 @@ export const CONTACT_STATE = { requested: 1, incoming: 2, accepted: 3, blocked: 
 /** Where the pinned card came from. */
 export const PIN_SOURCE = { network: 1, invite: 2, qr: 3 } as const
 
+/** Whether a contact may learn where we are, as far as we can help it. */
+export const CONTACT_DIRECT = { always: 1, never: 2 } as const
+
 /** A contact's device: its newest prekey card and what it granted us. */
 export const contactDeviceCodec = struct({
   deviceId: fixed(16),
@@ -21,9 +39,7 @@ export const contactDeviceCodec = struct({
 })
 export type ContactDevice = Coded<typeof contactDeviceCodec>
 
-/** `pinned` is the account card as first seen or last properly followed; `changed` a card that contradicts it. */
-export const contactCodec = struct({
-  version: u8,
+const contactHead = {
   accountId: fixed(32),
   name: text(64),
   state: oneOf(1, 2, 3, 4),
@@ -37,12 +53,23 @@ export const contactCodec = struct({
   laneNumber: u32,
   note: text(512),
   favourite: bool,
+}
+const contactTail = {
   addedAt: u64,
   lastSeenAt: u64,
   token: optional(fixed(16)),
   devices: list(contactDeviceCodec, DEVICES_MAX),
-})
-export type Contact = Coded<typeof contactCodec>
+}
+const contactBodyCodec = struct({ ...contactHead, direct: oneOf(1, 2), ...contactTail })
+/** `pinned` is the account card as first seen or last properly followed; `changed` a card that contradicts it. */
+export type Contact = Coded<typeof contactBodyCodec>
+
+/** Written in version 2; who was a contact in version 1 could be met directly. */
+export const contactCodec = mapped(
+  variant({ 1: struct({ ...contactHead, ...contactTail }), 2: contactBodyCodec }),
+  ({ kind, body }): Contact => (kind === 1 ? { ...body, direct: CONTACT_DIRECT.always } : body),
+  (body: Contact) => ({ kind: 2, body }) as const,
+)
 
 /** Queued · stored at W = 3 or more holders · delivered · read · expired · failed (identity changed, refused) · taken back. */
 export const MESSAGE_STATUS = {

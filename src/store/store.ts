@@ -21,8 +21,12 @@ import { Sessions } from './sessions.ts'
 import { Settings } from './settings.ts'
 import type { Vault } from './vault.ts'
 
-/** Of the whole layout; a home with another one needs a migration, or a newer program. */
-const FORMAT = 1
+/**
+ * Raised whenever a program of before could not read what is written now: it says so instead of calling the home damaged.
+ * 1: contacts in version 1. 2: in version 2, those of version 1 are read.
+ */
+const FORMAT = 2
+const FORMATS_BEFORE = [1]
 const formatCodec = struct({ format: u32 })
 const FORMAT_NAME = { id: utf8('format') }
 
@@ -82,6 +86,9 @@ async function checkFormat(database: Database, vault: Vault): Promise<void> {
   const records = new Repository(database, vault, 'format', formatCodec)
   // Walked, not looked up: under another vault's key the record would not be found, and this home would seem new.
   const [found] = await records.list({ limit: 1 })
-  if (found === undefined) await database.batch(records.put(FORMAT_NAME, { format: FORMAT }))
-  else if (found.format !== FORMAT) throw new StorageError('this home was written by another version of Sotto')
+  if (found?.format === FORMAT) return
+  if (found !== undefined && !FORMATS_BEFORE.includes(found.format)) {
+    throw new StorageError('this home was written by another version of Sotto')
+  }
+  await database.batch(records.put(FORMAT_NAME, { format: FORMAT }))
 }

@@ -20,7 +20,7 @@ import type { SealTools } from './sealed-file.ts'
 const MASTER_BYTES = 32
 const NONCE_BYTES = 24
 const BLINDED_BYTES = 16
-/** Of the records: raised when a codec of records.ts changes, so that a migration can tell them apart. */
+/** Of how values are sealed; what is in them has versions of its own. */
 const SCHEMA_VERSION = 1
 
 /** What a record is called: an id that nobody may read on disk, a number that orders it in the clear, or both. */

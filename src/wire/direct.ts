@@ -13,9 +13,12 @@ export const DIRECT_FRAME_BYTES_MAX = 65_536 + 64
 export const directAckCodec = struct({ id: fixed(32), preimage: fixed(16) })
 export type DirectAck = Coded<typeof directAckCodec>
 
-export const directFrameCodec = variant({
-  1: struct({ envelope: opaque(65_536, 1) }),
-  2: struct({ acks: list(directAckCodec, 64, 1) }),
-})
+const envelope = struct({ envelope: opaque(65_536, 1) })
+const acks = struct({ acks: list(directAckCodec, 64, 1) })
+
+/** What a stream carries for the floor above. */
+export const directFrameCodec = variant({ 1: envelope, 2: acks })
 export type DirectFrame = Coded<typeof directFrameCodec>
-export const DIRECT_FRAME = { envelope: 1, acks: 2 } as const
+/** All that stands on a stream: the first frame of either side is a hello, and says that it has the stream in use. */
+export const directMessageCodec = variant({ 1: envelope, 2: acks, 3: struct({}) })
+export const DIRECT_FRAME = { envelope: 1, acks: 2, hello: 3 } as const

@@ -29,6 +29,8 @@ export interface Goal {
 export interface BenchOptions {
   readonly runs: number
   readonly nodes: number
+  /** How long a bench that waits does so. */
+  readonly minutes: number
   /** Shown while it works; not part of the result. */
   readonly note: (text: string) => void
 }

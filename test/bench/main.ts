@@ -5,6 +5,7 @@ import { parseBaseline, regressions, renderRegressions, TOLERANCE_PERCENT } from
 import { direct } from './direct.ts'
 import type { Bench, BenchOptions, Figure } from './harness.ts'
 import { halfGone } from './half-gone.ts'
+import { idle } from './idle.ts'
 import { push } from './push.ts'
 import { put } from './put.ts'
 import { read } from './read.ts'
@@ -15,17 +16,19 @@ import { store } from './store.ts'
 
 const QUICK: readonly Bench[] = [session, store, direct, put, read, push]
 /** Minutes each: only when asked for by name. */
-const LONG: readonly Bench[] = [halfGone, scale]
+const LONG: readonly Bench[] = [halfGone, scale, idle]
 const BENCHES: readonly Bench[] = [...QUICK, ...LONG]
-const USAGE = `npm run bench -- [${BENCHES.map(({ name }) => name).join('|')} …] [--json] [--runs N] [--nodes N] [--baseline FILE [--tolerance PERCENT]]`
+const USAGE = `npm run bench -- [${BENCHES.map(({ name }) => name).join('|')} …] [--json] [--runs N] [--nodes N] [--minutes N] [--baseline FILE [--tolerance PERCENT]]`
 const RUNS_MIN = 5
 const NODES_MIN = 8
+const MINUTES = 10
 
 interface Order {
   readonly benches: readonly Bench[]
   readonly json: boolean
   readonly runs: number
   readonly nodes: number
+  readonly minutes: number
   readonly baseline: ReturnType<typeof parseBaseline> | undefined
   readonly tolerance: number
 }
@@ -38,6 +41,7 @@ function orderOf(args: readonly string[]): Order {
       json: { type: 'boolean', default: false },
       runs: { type: 'string', default: String(RUNS_MIN) },
       nodes: { type: 'string', default: '20' },
+      minutes: { type: 'string', default: String(MINUTES) },
       baseline: { type: 'string' },
       tolerance: { type: 'string', default: String(TOLERANCE_PERCENT) },
     },
@@ -50,6 +54,7 @@ function orderOf(args: readonly string[]): Order {
     json: values.json,
     runs: atLeast('--runs', values.runs, RUNS_MIN),
     nodes: atLeast('--nodes', values.nodes, NODES_MIN),
+    minutes: atLeast('--minutes', values.minutes, 1),
     baseline: values.baseline === undefined ? undefined : parseBaseline(readFileSync(values.baseline, 'utf8')),
     tolerance: atLeast('--tolerance', values.tolerance, 1),
   }
@@ -61,13 +66,18 @@ function atLeast(flag: string, text: string, least: number): number {
   return number
 }
 
-async function main({ benches, json, runs, nodes, baseline, tolerance }: Order): Promise<void> {
+async function main({ benches, json, runs, nodes, minutes, baseline, tolerance }: Order): Promise<void> {
   const measured: Figure[] = []
   const note = (text: string): void => {
     if (!json && process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`)
   }
   for (const bench of benches) {
-    const options: BenchOptions = { runs, nodes, note: (text) => note(text === '' ? '' : `${bench.name}: ${text}`) }
+    const options: BenchOptions = {
+      runs,
+      nodes,
+      minutes,
+      note: (text) => note(text === '' ? '' : `${bench.name}: ${text}`),
+    }
     const figures = await bench.run(options)
     note('')
     measured.push(...figures)

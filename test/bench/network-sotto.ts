@@ -7,15 +7,14 @@ import { systemClock as clock } from '../../src/lib/clock.ts'
 import { silentLogger as log } from '../../src/lib/log.ts'
 import { LOCAL } from '../../src/lib/network-profile.ts'
 import { systemRng as rng } from '../../src/lib/rng.ts'
+import { DAY_MS, HOUR_MS } from '../../src/lib/time.ts'
 import { Host } from '../../src/net/host.ts'
 import { positions, publicKeyOfPeerId } from '../../src/net/peer-id.ts'
 import {
   commitmentOf,
-  DAY_MS,
   epochKey,
   epochOf,
   expiryHour,
-  HOUR_MS,
   laneOf,
   laneProof,
   letterId,
@@ -89,6 +88,7 @@ export class SottoNetwork {
       listen: ['/ip4/127.0.0.1/tcp/0'],
       announce: [],
       bootstrap: this.#bootstrap,
+      role: 'peer',
       profile,
       crypto,
       clock,

@@ -4,7 +4,8 @@ import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import { LOCAL } from '../../src/lib/network-profile.ts'
 import { createNode } from '../../src/net/libp2p-node.ts'
 import type { Node } from '../../src/net/libp2p-node.ts'
-import { tlsLink } from '../../src/net/tls-link.ts'
+import { tlsLink } from '../../src/net/link/tls-link.ts'
+import { ROLES } from '../../src/lib/roles.ts'
 import { percentile, timed } from './harness.ts'
 import type { BenchSide } from './side-types.ts'
 
@@ -16,6 +17,7 @@ async function newNode(): Promise<Node> {
     privateKey: await generateKeyPair('Ed25519'),
     listen: ['/ip4/127.0.0.1/tcp/0'],
     announce: [],
+    role: ROLES.peer,
     profile: LOCAL,
     kadId: '/sotto-bench/kad/1',
     encrypters: [tlsLink()],

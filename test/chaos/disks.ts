@@ -1,11 +1,10 @@
 /** The disks of everybody, looked at while they run, and what each of them must never show (quality §1). */
-import { existsSync, readFileSync } from 'node:fs'
-import type { Daemon } from '../support/daemons.ts'
+import type { ApiDaemon } from '../support/api-daemon.ts'
 import { heldOnDisk } from '../support/holder-disk.ts'
 import type { HeldIds } from '../support/holder-disk.ts'
 import { SMALL_DISK_BYTES } from './network.ts'
+import { HOUR_MS } from '../../src/lib/time.ts'
 
-const HOUR_MS = 3_600_000
 /** I5: how long after its expiry a letter may still lie there. */
 const KEPT_HOURS = 24
 /** I4: nothing that peers do may take more memory than this. */
@@ -19,7 +18,7 @@ export type Violation = (what: string) => void
 export class Disks {
   readonly #read = new Map<string, Promise<HeldIds>>()
 
-  async of(daemon: Daemon): Promise<HeldIds> {
+  async of(daemon: ApiDaemon): Promise<HeldIds> {
     const known = this.#read.get(daemon.name) ?? heldOnDisk(daemon.home)
     this.#read.set(daemon.name, known)
     return known
@@ -28,7 +27,7 @@ export class Disks {
 
 /** I4, I5: no disk above its quota, nothing kept past its time, no daemon that grows without end. */
 export async function checkBounds(
-  daemons: readonly Daemon[],
+  daemons: readonly ApiDaemon[],
   small: ReadonlySet<string>,
   disks: Disks,
   violation: Violation,
@@ -38,20 +37,14 @@ export async function checkBounds(
     if (small.has(daemon.name) && letterBytes > SMALL_DISK_BYTES)
       violation(`I4 ${daemon.name} holds ${letterBytes} bytes of letters, of ${SMALL_DISK_BYTES}`)
     if ((firstExpiryHour + KEPT_HOURS) * HOUR_MS < Date.now()) violation(`I5 ${daemon.name} holds an expired letter`)
-    const memory = memoryOf(daemon)
-    if (memory > MEMORY_BYTES_MAX) violation(`I4 ${daemon.name} has ${Math.round(memory / 1_048_576)} MiB of memory`)
+    const { memoryBytes } = daemon
+    if (memoryBytes > MEMORY_BYTES_MAX)
+      violation(`I4 ${daemon.name} has ${Math.round(memoryBytes / 1_048_576)} MiB of memory`)
   }
 }
 
-/** Resident bytes as Linux tells them; zero elsewhere and for a daemon that does not run. */
-function memoryOf(daemon: Daemon): number {
-  const file = `/proc/${daemon.pid ?? 0}/status`
-  if (!daemon.running || !existsSync(file)) return 0
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(file, 'utf8'))?.[1] ?? 0) * 1_024
-}
-
 /** I2: letters that somebody still holds though three others have their tombstones. */
-export async function undead(daemons: readonly Daemon[]): Promise<readonly string[]> {
+export async function undead(daemons: readonly ApiDaemon[]): Promise<readonly string[]> {
   const disks = new Disks()
   const held = await inTurn(daemons, async (daemon) => ({ daemon, ids: await disks.of(daemon) }))
   const dead = new Map<string, number>()

@@ -1,13 +1,40 @@
-/** What happens to the daemons: killed, stopped in order, frozen, and always back. */
+/** What happens to the daemons: killed, stopped in order, frozen, cut off, and always back. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Daemon } from '../support/daemons.ts'
+import type { ApiDaemon } from '../support/api-daemon.ts'
 import type { Dice } from './dice.ts'
 
 /** How long somebody is away on average, in times from fault to fault. */
 const AWAY_FAULTS = 2
 
+/** What happens to a network while people talk. */
+export interface Trouble {
+  /** Until then; resolves when everybody is back. */
+  run(until: number): Promise<void>
+  /** Not answering for a while, on purpose. */
+  isAway(daemon: ApiDaemon): boolean
+  /** What was done so far, and how often. */
+  counts(): Readonly<Record<string, number>>
+}
+
+/** A daemon whose network can be taken away. */
+export interface Cuttable {
+  cut(): Promise<void>
+  mend(): Promise<void>
+}
+
+/** Chances, out of their sum. */
+export interface Mix {
+  readonly freeze: number
+  readonly stop: number
+  /** Only for those that are {@link Cuttable}; the others are killed. */
+  readonly cut: number
+  readonly kill: number
+}
+const MIX: Mix = { freeze: 2, stop: 2, cut: 0, kill: 6 }
+
 export interface FaultsInit {
-  readonly daemons: readonly Daemon[]
+  readonly daemons: readonly ApiDaemon[]
+  readonly mix?: Mix
   readonly dice: Dice
   /** Mean time from one fault to the next. */
   readonly everyMs: number
@@ -16,24 +43,24 @@ export interface FaultsInit {
   readonly violation: (what: string) => void
 }
 
-export class Faults {
-  kills = 0
-  stops = 0
-  pauses = 0
+export class Faults implements Trouble {
+  readonly #counts = { kills: 0, stops: 0, freezes: 0, cuts: 0 }
   readonly #init: FaultsInit
-  readonly #away = new Set<Daemon>()
+  readonly #away = new Set<ApiDaemon>()
   readonly #episodes = new Set<Promise<void>>()
 
   constructor(init: FaultsInit) {
     this.#init = init
   }
 
-  /** Not answering for a while, on purpose. */
-  isAway(daemon: Daemon): boolean {
+  counts(): Readonly<Record<string, number>> {
+    return { ...this.#counts }
+  }
+
+  isAway(daemon: ApiDaemon): boolean {
     return this.#away.has(daemon)
   }
 
-  /** Until then; resolves when everybody is back. */
   async run(until: number): Promise<void> {
     const { daemons, dice, awayMax, everyMs } = this.#init
     while (Date.now() < until) {
@@ -44,7 +71,7 @@ export class Faults {
     await Promise.all(this.#episodes)
   }
 
-  #begin(daemon: Daemon): void {
+  #begin(daemon: ApiDaemon): void {
     this.#away.add(daemon)
     const episode = this.#episode(daemon)
       .catch((error: unknown) => {
@@ -57,21 +84,22 @@ export class Faults {
     this.#episodes.add(episode)
   }
 
-  async #episode(daemon: Daemon): Promise<void> {
-    const { dice, everyMs } = this.#init
-    const kind = dice.below(10)
-    if (kind < 2) return this.#freeze(daemon)
-    if (kind < 4) await this.#stop(daemon)
+  async #episode(daemon: ApiDaemon): Promise<void> {
+    const { mix = MIX, dice, everyMs } = this.#init
+    const turn = dice.below(mix.freeze + mix.stop + mix.cut + mix.kill)
+    if (turn < mix.freeze) return this.#freeze(daemon)
+    if (turn < mix.freeze + mix.stop) await this.#stop(daemon)
+    else if (turn < mix.freeze + mix.stop + mix.cut && isCuttable(daemon)) return this.#cut(daemon)
     else {
-      this.kills++
+      this.#counts.kills++
       await daemon.kill()
     }
     await sleep(dice.wait(AWAY_FAULTS * everyMs))
     await daemon.start()
   }
 
-  async #stop(daemon: Daemon): Promise<void> {
-    this.stops++
+  async #stop(daemon: ApiDaemon): Promise<void> {
+    this.#counts.stops++
     try {
       const code = await daemon.stop()
       if (code !== 0) this.#init.violation(`${daemon.name} exited with ${code} when it was stopped`)
@@ -81,16 +109,32 @@ export class Faults {
     }
   }
 
-  async #freeze(daemon: Daemon): Promise<void> {
-    const { dice, everyMs } = this.#init
-    const { pid } = daemon
-    if (pid === undefined) return
-    this.pauses++
-    process.kill(pid, 'SIGSTOP')
+  async #freeze(daemon: ApiDaemon): Promise<void> {
+    this.#counts.freezes++
+    await daemon.freeze()
     try {
-      await sleep(dice.wait(AWAY_FAULTS * everyMs))
+      await this.#while()
     } finally {
-      process.kill(pid, 'SIGCONT')
+      await daemon.thaw()
     }
   }
+
+  async #cut(daemon: Cuttable): Promise<void> {
+    this.#counts.cuts++
+    await daemon.cut()
+    try {
+      await this.#while()
+    } finally {
+      await daemon.mend()
+    }
+  }
+
+  async #while(): Promise<void> {
+    await sleep(this.#init.dice.wait(AWAY_FAULTS * this.#init.everyMs))
+  }
 }
+
+/** A third may be away at a time: holders, recipients and senders alike. */
+export const awayMaxOf = ({ length }: readonly ApiDaemon[]): number => Math.max(2, Math.floor(length / 3))
+
+const isCuttable = (daemon: object): daemon is Cuttable => 'cut' in daemon

@@ -81,7 +81,7 @@ export class KillPoints {
     const reckoning = await this.#arrived(scene)
     await this.#gone(scene)
     for (const daemon of scene.everybody)
-      for (const line of complaints(daemon)) this.#loss(`${daemon.name} logs ${line}`)
+      for (const line of complaints(await daemon.readLog())) this.#loss(`${daemon.name} logs ${line}`)
     return this.#result(reckoning)
   }
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MessageView } from '../../src/api/application.ts'
 import { ApiFault } from '../support/local-api.ts'
-import type { Daemon } from '../support/daemons.ts'
+import type { ApiDaemon } from '../support/api-daemon.ts'
 import type { Dice } from './dice.ts'
 import type { Ledger, Saying } from './ledger.ts'
 
@@ -15,7 +15,7 @@ const AGAIN_MS = 1_500
 const AGAIN_MAX = 60
 
 export interface LoadInit {
-  readonly people: readonly Daemon[]
+  readonly people: readonly ApiDaemon[]
   /** Account ids by name. */
   readonly accounts: ReadonlyMap<string, string>
   readonly ledger: Ledger
@@ -40,7 +40,7 @@ export class Load {
     await Promise.all(this.#asking)
   }
 
-  async #talk(person: Daemon, until: number): Promise<void> {
+  async #talk(person: ApiDaemon, until: number): Promise<void> {
     const { dice } = this.#init
     while (Date.now() < until) {
       const count = dice.once(12) ? 2 + dice.below(BURST_MAX) : 1
@@ -52,14 +52,14 @@ export class Load {
     }
   }
 
-  #saying(person: Daemon): Saying {
+  #saying(person: ApiDaemon): Saying {
     const { people, dice, ledger, secret } = this.#init
     const to = dice.pick(people.filter((other) => other !== person))
     const words = dice.once(10) ? `${secret} ${dice.letters(dice.below(LONG_LETTERS))}` : secret
     return ledger.tries(person.name, to.name, words)
   }
 
-  async #say(person: Daemon, saying: Saying): Promise<void> {
+  async #say(person: ApiDaemon, saying: Saying): Promise<void> {
     if (await this.#ask(person, saying)) return
     // Half of the people insist; the others never learn whether it went.
     if (!this.#init.dice.once(2)) return
@@ -67,7 +67,7 @@ export class Load {
     this.#asking.add(work)
   }
 
-  async #insist(person: Daemon, saying: Saying): Promise<void> {
+  async #insist(person: ApiDaemon, saying: Saying): Promise<void> {
     for (let i = 0; i < AGAIN_MAX; i++) {
       await sleep(AGAIN_MS)
       if (await this.#ask(person, saying)) return
@@ -76,7 +76,7 @@ export class Load {
   }
 
   /** Whether the daemon has answered. */
-  async #ask(person: Daemon, saying: Saying): Promise<boolean> {
+  async #ask(person: ApiDaemon, saying: Saying): Promise<boolean> {
     if (!person.running) return false
     const to = this.#init.accounts.get(saying.to)
     try {

@@ -9,7 +9,7 @@
 import { parseArgs } from 'node:util'
 import { Testbed } from '../support/daemons.ts'
 import { KillPoints, ROLES } from './kill-points.ts'
-import { PEOPLE_MAX } from './network.ts'
+import { loopback, PEOPLE_MAX } from './network.ts'
 import { Storm } from './storm.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
@@ -66,8 +66,9 @@ async function storm(
   { nodes, people, minutes, seed }: Arguments,
   say: (line: string) => void,
 ): Promise<boolean> {
-  const times = { faultEveryMs: FAULTS_EVERY_MS, repairIntervalMs: REPAIR_MS, collectIntervalMs: COLLECT_MS }
-  const result = await new Storm(bed, { nodes, people, minutes, seed, say, ...times }).run()
+  const times = { repairIntervalMs: REPAIR_MS, collectIntervalMs: COLLECT_MS }
+  const ground = loopback(bed, { nodes, people, smallDisks: Math.floor(nodes / 7), ...times })
+  const result = await new Storm(ground, { minutes, seed, say, faultEveryMs: FAULTS_EVERY_MS }).run()
   write(JSON.stringify(result))
   return result.violations === 0
 }

@@ -2,12 +2,14 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { befriend, knowEnough, startAll } from '../support/daemons.ts'
-import type { Daemon, Testbed } from '../support/daemons.ts'
+import type { ApiDaemon } from '../support/api-daemon.ts'
+import type { Testbed } from '../support/daemons.ts'
 
 /** Everybody lives behind one address, so nobody may be told from others by it. */
 const INBOUND_PER_SECOND = 100_000
 const API_PER_MINUTE = 60_000
-const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy'] as const
+/** People's, in the order in which they come. */
+export const NAMES = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy'] as const
 export const PEOPLE_MAX = NAMES.length
 /** What a daemon keeps for others at the least that a configuration may say. */
 export const SMALL_DISK_BYTES = 1_048_576
@@ -23,11 +25,25 @@ export interface NetworkInit {
 }
 
 export interface ChaosNetwork {
-  readonly people: readonly Daemon[]
+  readonly people: readonly ApiDaemon[]
   /** Daemons without a person. */
-  readonly holders: readonly Daemon[]
+  readonly holders: readonly ApiDaemon[]
   /** Those with small disks, by name. */
   readonly small: ReadonlySet<string>
+}
+
+/** What a storm goes over: daemons in processes or in containers. */
+export interface Ground {
+  /** Everything that they write lies under it. */
+  readonly root: string
+  readonly daemons: readonly ApiDaemon[]
+  /** Resolves when all of them run and every two people are contacts. */
+  start(): Promise<ChaosNetwork>
+}
+
+/** Processes on this machine. */
+export function loopback(bed: Testbed, init: NetworkInit): Ground {
+  return { root: bed.root, daemons: bed.daemons, start: async () => startChaosNetwork(bed, init) }
 }
 
 /** Starts all of them; every two people are contacts when it resolves. */
@@ -43,11 +59,28 @@ export async function startChaosNetwork(bed: Testbed, init: NetworkInit): Promis
   await first?.start()
   await startAll(others)
   await knowEnough(bed, Math.min(5, bed.daemons.length - 1))
-  for (const person of people) await person.createIdentity()
-  for (const [i, asker] of people.entries()) {
-    for (const asked of people.slice(i + 1)) await befriend(asker, asked)
-  }
+  await acquaint(people)
   return { people, holders, small: new Set(small.map(({ name }) => name)) }
+}
+
+/** Everybody has an account, and every two are contacts when it resolves. */
+export async function acquaint(people: readonly ApiDaemon[]): Promise<void> {
+  for (const person of people) await person.createIdentity()
+  for (const pairs of rounds(people)) await Promise.all(pairs.map(async ([asker, asked]) => befriend(asker, asked)))
+}
+
+/** Everybody meets everybody once; in a round nobody is in two pairs. */
+export function rounds<T>(people: readonly T[]): (readonly [T, T])[][] {
+  // Who sits across an empty seat waits; all but the first move on by one.
+  const seats: (T | undefined)[] = people.length % 2 === 0 ? [...people] : [...people, undefined]
+  return seats.slice(1).map(() => {
+    const pairs = seats.slice(0, seats.length / 2).flatMap((one, i) => {
+      const other = seats[seats.length - 1 - i]
+      return one === undefined || other === undefined ? [] : [[one, other] as const]
+    })
+    seats.splice(1, 0, ...seats.splice(-1))
+    return pairs
+  })
 }
 
 function writeProfile(bed: Testbed, { repairIntervalMs, collectIntervalMs }: NetworkInit): string {
@@ -64,7 +97,8 @@ function writeProfile(bed: Testbed, { repairIntervalMs, collectIntervalMs }: Net
   return bed.file('chaos.json', JSON.stringify(profile))
 }
 
-function configure(daemon: Daemon, small: boolean): void {
+/** No limits of the API for the one who asks in everybody's name; and a small disk for those who have one. */
+export function configure({ home }: { readonly home: string }, small: boolean): void {
   const limits = {
     readsPerMinute: API_PER_MINUTE,
     writesPerMinute: API_PER_MINUTE,
@@ -74,5 +108,5 @@ function configure(daemon: Daemon, small: boolean): void {
     requestsPerMinute: API_PER_MINUTE,
   }
   const holder = small ? { holder: { diskMaxBytes: SMALL_DISK_BYTES } } : {}
-  writeFileSync(join(daemon.home, 'config.json'), JSON.stringify({ api: { limits }, ...holder }), { mode: 0o600 })
+  writeFileSync(join(home, 'config.json'), JSON.stringify({ api: { limits }, ...holder }), { mode: 0o600 })
 }

@@ -1,7 +1,7 @@
 /** Where a daemon is killed: in each of the things that it does, at a moment that nobody chose. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PASSPHRASE, until } from '../support/daemons.ts'
-import type { Daemon } from '../support/daemons.ts'
+import type { ApiDaemon } from '../support/api-daemon.ts'
 import { heldOnDisk } from '../support/holder-disk.ts'
 import type { Scene } from './scene.ts'
 
@@ -158,12 +158,12 @@ async function untilDead(work: () => Promise<void>): Promise<void> {
   }
 }
 
-async function receivedBy(scene: Scene, person: Daemon): Promise<number> {
+async function receivedBy(scene: Scene, person: ApiDaemon): Promise<number> {
   return (await person.messages(scene.account(scene.other(person)))).filter(({ outgoing }) => !outgoing).length
 }
 
 /** A message each way. The other one may still write to the former account: it is led to the new one. */
-async function stillMeet(scene: Scene, person: Daemon, before: string, now: string): Promise<void> {
+async function stillMeet(scene: Scene, person: ApiDaemon, before: string, now: string): Promise<void> {
   const other = scene.other(person)
   const back = await scene.say(other, 'after a rotation')
   const there = await scene.say(person, 'after a rotation')

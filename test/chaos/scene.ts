@@ -2,7 +2,7 @@
 import { toHex } from '../../src/lib/bytes.ts'
 import type { OutboxItem } from '../../src/store/records.ts'
 import { PASSPHRASE } from '../support/daemons.ts'
-import type { Daemon } from '../support/daemons.ts'
+import type { ApiDaemon } from '../support/api-daemon.ts'
 import { heldOnDisk } from '../support/holder-disk.ts'
 import type { HeldIds } from '../support/holder-disk.ts'
 import { PersonDisk } from '../support/person-disk.ts'
@@ -13,9 +13,9 @@ import type { Saying } from './ledger.ts'
 import type { ChaosNetwork } from './network.ts'
 
 export class Scene {
-  readonly alice: Daemon
-  readonly bob: Daemon
-  readonly holders: readonly Daemon[]
+  readonly alice: ApiDaemon
+  readonly bob: ApiDaemon
+  readonly holders: readonly ApiDaemon[]
   readonly dice: Dice
   readonly ledger = new Ledger()
   /** Letters by the message that they carry, as the senders' outboxes showed them. */
@@ -44,25 +44,25 @@ export class Scene {
     return scene
   }
 
-  get everybody(): readonly Daemon[] {
+  get everybody(): readonly ApiDaemon[] {
     return [...this.holders, this.alice, this.bob]
   }
 
-  other(person: Daemon): Daemon {
+  other(person: ApiDaemon): ApiDaemon {
     return person === this.alice ? this.bob : this.alice
   }
 
   /** By which the other one writes to this person. */
-  account(person: Daemon): string {
+  account(person: ApiDaemon): string {
     return this.#accounts.get(person.name) ?? ''
   }
 
-  moved(person: Daemon, accountId: string): void {
+  moved(person: ApiDaemon, accountId: string): void {
     this.#accounts.set(person.name, accountId)
   }
 
   /** Accepted when it resolves; throws where the daemon died under it. */
-  async say(from: Daemon, words: string): Promise<Saying> {
+  async say(from: ApiDaemon, words: string): Promise<Saying> {
     const to = this.other(from)
     const saying = this.ledger.tries(from.name, to.name, words)
     this.ledger.accepts(saying, (await from.send(this.account(to), saying.text)).id)
@@ -84,17 +84,17 @@ export class Scene {
     saying.withdrawn = 'yes'
   }
 
-  async present(person: Daemon): Promise<void> {
+  async present(person: ApiDaemon): Promise<void> {
     if (!person.running) await person.start()
     await person.ready()
   }
 
-  async absent(person: Daemon): Promise<void> {
+  async absent(person: ApiDaemon): Promise<void> {
     if (person.running) await person.stop()
   }
 
   /** What is on the person's disk; notes which letters carry what. */
-  async look(person: Daemon): Promise<PersonSnapshot> {
+  async look(person: ApiDaemon): Promise<PersonSnapshot> {
     const disk = this.#disks.get(person.name)
     if (disk === undefined) throw new TypeError('nobody of this scene')
     const snapshot = await disk.look()
@@ -107,7 +107,7 @@ export class Scene {
   // --- promises
 
   /** TE-07 MB-41: a receipt that anybody counts has its letter, or its tombstone, on that holder's disk. */
-  async receiptsHold(holder: Daemon): Promise<void> {
+  async receiptsHold(holder: ApiDaemon): Promise<void> {
     const outbox = await Promise.all([this.alice, this.bob].map(async (person) => (await this.look(person)).outbox))
     const disk = await heldOnDisk(holder.home)
     for (const item of outbox.flat()) {
@@ -117,7 +117,7 @@ export class Scene {
   }
 
   /** What the holder had before is there: a letter itself, or its tombstone. */
-  async keeps(holder: Daemon, before: HeldIds): Promise<void> {
+  async keeps(holder: ApiDaemon, before: HeldIds): Promise<void> {
     const now = await heldOnDisk(holder.home)
     const gone = [...before.letters].filter((id) => !has(now, id))
     const risen = [...before.tombstones].filter((id) => !now.tombstones.has(id))
@@ -151,6 +151,6 @@ export class Scene {
   }
 }
 
-const names = ({ receipts }: OutboxItem, { peerId }: Daemon): boolean =>
+const names = ({ receipts }: OutboxItem, { peerId }: ApiDaemon): boolean =>
   receipts.some(({ holder }) => holder === peerId)
 const has = ({ letters, tombstones }: HeldIds, id: string): boolean => letters.has(id) || tombstones.has(id)

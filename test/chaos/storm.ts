@@ -1,55 +1,57 @@
-/** A storm over a network of real daemons, a quiet time after it, and the reckoning. */
-import { readFileSync } from 'node:fs'
+/** A storm over a network of real daemons, a quiet time after it, and the reckoning. Where they run is the ground's matter. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { canary, searchTrees } from '../support/canary.ts'
 import { PASSPHRASE } from '../support/daemons.ts'
-import type { Daemon, Testbed } from '../support/daemons.ts'
 import { PersonDisk } from '../support/person-disk.ts'
 import type { PersonSnapshot } from '../support/person-disk.ts'
 import { Dice } from './dice.ts'
 import { checkBounds, Disks, undead } from './disks.ts'
-import { Faults } from './faults.ts'
+import { awayMaxOf, Faults } from './faults.ts'
+import type { Trouble } from './faults.ts'
 import { Ledger } from './ledger.ts'
 import type { Reckoning, Received } from './ledger.ts'
 import { Load } from './load.ts'
-import { startChaosNetwork } from './network.ts'
-import type { ChaosNetwork } from './network.ts'
+import type { ChaosNetwork, Ground } from './network.ts'
 import { Truth } from './truth.ts'
 
-/** A third may be away at a time: holders, recipients and senders alike. */
-const AWAY_SHARE = 1 / 3
 const LOOK_MS = 5_000
 /** How long the quiet time may take until everything has arrived and everything deleted is gone. */
 const QUIET_MS = 240_000
 
 export interface StormInit {
-  readonly nodes: number
-  readonly people: number
   readonly minutes: number
   readonly seed: number
   /** Mean time from one fault to the next. */
   readonly faultEveryMs: number
-  readonly repairIntervalMs: number
-  readonly collectIntervalMs: number
   /** For whoever watches: what goes on. */
   readonly say: (line: string) => void
+  /** What happens; {@link Faults} on everybody, people twice as often, where it is left out. */
+  readonly trouble?: (given: TroubleInit) => Trouble
+}
+
+export interface TroubleInit {
+  readonly network: ChaosNetwork
+  readonly dice: Dice
+  readonly violation: (what: string) => void
 }
 
 export interface StormResult {
   readonly nodes: number
   readonly minutes: number
-  readonly kills: number
-  readonly stops: number
+  /** What was done to them, and how often. */
+  readonly faults: Readonly<Record<string, number>>
   readonly accepted: number
   readonly delivered: number
   readonly duplicates: number
   readonly lost: number
   readonly violations: number
+  /** Statuses compared, stories read, receipts looked up on disks. */
+  readonly checked: { readonly statuses: number; readonly stories: number; readonly receipts: number }
   readonly seconds: number
 }
 
 export class Storm {
-  readonly #bed: Testbed
+  readonly #ground: Ground
   readonly #init: StormInit
   readonly #dice: Dice
   readonly #ledger = new Ledger()
@@ -57,8 +59,8 @@ export class Storm {
   readonly #secret = canary()
   readonly #begun = performance.now()
 
-  constructor(bed: Testbed, init: StormInit) {
-    this.#bed = bed
+  constructor(ground: Ground, init: StormInit) {
+    this.#ground = ground
     this.#init = init
     this.#dice = new Dice(init.seed)
   }
@@ -69,10 +71,10 @@ export class Storm {
 
   async run(): Promise<StormResult> {
     const { say, minutes } = this.#init
-    const network = await this.#start()
+    const network = await this.#ground.start()
     const accounts = new Map<string, string>()
     for (const person of network.people) accounts.set(person.name, await person.accountId())
-    const faults = this.#faults(network)
+    const faults = this.#trouble(network)
     const truth = await this.#truth(network, accounts, faults)
     const load = new Load({
       people: network.people,
@@ -81,41 +83,37 @@ export class Storm {
       dice: this.#dice,
       secret: this.#secret,
     })
-    say(`${this.#bed.daemons.length} daemons run after ${this.#seconds()} s; the storm begins`)
+    say(`${this.#ground.daemons.length} daemons run after ${this.#seconds()} s; the storm begins`)
     const until = Date.now() + minutes * 60_000
     const storm = Promise.all([faults.run(until), load.run(until)])
     await this.#watch(storm, until, { truth, faults, network })
     await storm
-    say(`the storm is over: ${faults.kills} kills, ${faults.stops} stops, ${faults.pauses} freezes`)
+    say(`the storm is over: ${listed(faults)}`)
     const reckoning = await this.#calmDown(truth)
     await this.#lastLooks(truth, network)
     if (truth.statuses === 0 || truth.stories === 0) this.#violation('nobody was ever asked: nothing was checked')
-    return this.#result(faults, reckoning)
-  }
-
-  async #start(): Promise<ChaosNetwork> {
-    const { nodes, people, repairIntervalMs, collectIntervalMs } = this.#init
-    const smallDisks = Math.floor(nodes / 7)
-    return startChaosNetwork(this.#bed, { nodes, people, repairIntervalMs, collectIntervalMs, smallDisks })
+    return this.#result(faults, truth, reckoning)
   }
 
   /** People are twice as likely to be met: what they say then goes through mailboxes. */
-  #faults({ people }: ChaosNetwork): Faults {
+  #trouble(network: ChaosNetwork): Trouble {
+    const { trouble, faultEveryMs } = this.#init
+    const tools = { dice: this.#dice, violation: (what: string) => this.#violation(what) }
+    if (trouble !== undefined) return trouble({ network, ...tools })
     return new Faults({
-      daemons: [...this.#bed.daemons, ...people],
-      dice: this.#dice,
-      everyMs: this.#init.faultEveryMs,
-      awayMax: Math.max(2, Math.floor(this.#bed.daemons.length * AWAY_SHARE)),
-      violation: (what) => this.#violation(what),
+      ...tools,
+      daemons: [...this.#ground.daemons, ...network.people],
+      everyMs: faultEveryMs,
+      awayMax: awayMaxOf(this.#ground.daemons),
     })
   }
 
-  async #truth(network: ChaosNetwork, accounts: ReadonlyMap<string, string>, faults: Faults): Promise<Truth> {
+  async #truth(network: ChaosNetwork, accounts: ReadonlyMap<string, string>, faults: Trouble): Promise<Truth> {
     const people = []
     for (const daemon of network.people) people.push({ daemon, disk: await PersonDisk.open(daemon.home, PASSPHRASE) })
     return new Truth({
       people,
-      daemons: this.#bed.daemons,
+      daemons: this.#ground.daemons,
       accounts,
       ledger: this.#ledger,
       dice: this.#dice,
@@ -138,16 +136,16 @@ export class Storm {
   async #watch(
     storm: Promise<unknown>,
     until: number,
-    { truth, faults, network }: { truth: Truth; faults: Faults; network: ChaosNetwork },
+    { truth, faults, network }: { truth: Truth; faults: Trouble; network: ChaosNetwork },
   ): Promise<void> {
     const failed = storm.then(() => {})
     while (Date.now() < until) {
       await Promise.race([sleep(Math.min(LOOK_MS, until - Date.now())), failed])
       const disks = new Disks()
       const { delivered } = this.#ledger.reckon(receivedIn(await truth.round(disks)))
-      await checkBounds(this.#bed.daemons, network.small, disks, (what) => this.#violation(what))
+      await checkBounds(this.#ground.daemons, network.small, disks, (what) => this.#violation(what))
       this.#init.say(
-        `${this.#seconds()} s: ${faults.kills} kills, ${faults.stops} stops; ${this.#ledger.accepted} accepted, ` +
+        `${this.#seconds()} s: ${listed(faults)}; ${this.#ledger.accepted} accepted, ` +
           `${delivered} of them there; ${truth.statuses} statuses, ${truth.stories} stories, ${truth.receipts} receipts true`,
       )
     }
@@ -182,7 +180,7 @@ export class Storm {
   }
 
   async #lastLooks(truth: Truth, network: ChaosNetwork): Promise<void> {
-    const { daemons, root } = this.#bed
+    const { daemons, root } = this.#ground
     const end = Date.now() + QUIET_MS
     let left = await undead(daemons)
     while (left.length > 0 && Date.now() < end) {
@@ -193,21 +191,27 @@ export class Storm {
     for (const what of left) this.#violation(what)
     await checkBounds(daemons, network.small, new Disks(), (what) => this.#violation(what))
     await truth.round()
+    for (const daemon of daemons) {
+      for (const line of complaints(await daemon.readLog())) this.#violation(`${daemon.name} logs ${line}`)
+    }
     for (const { file, form } of searchTrees([root], this.#secret).found) this.#violation(`I6 ${form} in ${file}`)
-    for (const daemon of daemons) for (const line of complaints(daemon)) this.#violation(`${daemon.name} logs ${line}`)
   }
 
-  #result(faults: Faults, { accepted, delivered, duplicates, lost }: Reckoning): StormResult {
+  #result(
+    faults: Trouble,
+    { statuses, stories, receipts }: Truth,
+    { accepted, delivered, duplicates, lost }: Reckoning,
+  ): StormResult {
     return {
-      nodes: this.#init.nodes,
+      nodes: this.#ground.daemons.length,
       minutes: this.#init.minutes,
-      kills: faults.kills,
-      stops: faults.stops,
+      faults: faults.counts(),
       accepted,
       delivered,
       duplicates: duplicates.length,
       lost: lost.length,
       violations: this.#violations.size,
+      checked: { statuses, stories, receipts },
       seconds: this.#seconds(),
     }
   }
@@ -222,9 +226,14 @@ export function receivedIn(snapshots: ReadonlyMap<string, PersonSnapshot>): Rece
 }
 
 /** Lines of the level `error`, each once, without their times. */
-export function complaints(daemon: Daemon): readonly string[] {
-  const lines = readFileSync(daemon.logFile, 'utf8').split('\n')
+export function complaints(log: string): readonly string[] {
+  const lines = log.split('\n')
   return [
     ...new Set(lines.filter((line) => line.includes('"level":50')).map((line) => line.replace(/"time":"[^"]*",/, ''))),
   ]
 }
+
+const listed = (trouble: Trouble): string =>
+  Object.entries(trouble.counts())
+    .map(([what, count]) => `${count} ${what}`)
+    .join(', ')

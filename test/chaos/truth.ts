@@ -6,7 +6,7 @@ import type { MessageView, Page, WhyView } from '../../src/api/application.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { WRITE_QUORUM } from '../../src/protocol/replicas.ts'
 import type { OutboxItem } from '../../src/store/records.ts'
-import type { Daemon } from '../support/daemons.ts'
+import type { ApiDaemon } from '../support/api-daemon.ts'
 import { ApiFault } from '../support/local-api.ts'
 import type { PersonDisk, PersonSnapshot } from '../support/person-disk.ts'
 import type { Dice } from './dice.ts'
@@ -41,18 +41,18 @@ const WHYS_PER_PERSON = 6
 const PATIENCE_MS = 8_000
 
 export interface Person {
-  readonly daemon: Daemon
+  readonly daemon: ApiDaemon
   readonly disk: PersonDisk
 }
 
 export interface TruthInit {
   readonly people: readonly Person[]
-  readonly daemons: readonly Daemon[]
+  readonly daemons: readonly ApiDaemon[]
   readonly accounts: ReadonlyMap<string, string>
   readonly ledger: Ledger
   readonly dice: Dice
   /** Whether nobody should expect an answer from it. */
-  readonly isAway: (daemon: Daemon) => boolean
+  readonly isAway: (daemon: ApiDaemon) => boolean
   readonly violation: Violation
 }
 
@@ -108,7 +108,7 @@ export class Truth {
 
   // --- what the API says
 
-  async #ask(daemon: Daemon): Promise<void> {
+  async #ask(daemon: ApiDaemon): Promise<void> {
     if (!daemon.running || this.#init.isAway(daemon)) return
     try {
       await inTime(this.#askAll(daemon))
@@ -119,7 +119,7 @@ export class Truth {
     }
   }
 
-  async #askAll(daemon: Daemon): Promise<void> {
+  async #askAll(daemon: ApiDaemon): Promise<void> {
     const views: MessageView[] = []
     for (const [name, accountId] of this.#init.accounts) {
       if (name === daemon.name) continue
@@ -151,7 +151,7 @@ export class Truth {
   }
 
   /** What `why` says has to lie between the status before and the one after it, and to name what it rests on. */
-  async #checkWhy(daemon: Daemon, { id, status }: MessageView): Promise<void> {
+  async #checkWhy(daemon: ApiDaemon, { id, status }: MessageView): Promise<void> {
     const why = await daemon.why(id)
     const after = await daemon.message(id)
     this.#note(after, Date.now())

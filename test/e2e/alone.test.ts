@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { befriend, Testbed, until } from '../support/daemons.ts'
 
+const QUICK_START_S = 30
 const bed = new Testbed()
 after(() => bed.close())
 
-test('ID-01 AP-05 two daemons alone find each other, become contacts and talk', async () => {
+test('ID-01 AP-05 OP-13 two daemons alone find each other, become contacts and talk, within half a minute of the first start', async (t) => {
+  const beganMs = performance.now()
   const [alice, bob] = [bed.daemon('alice'), bed.daemon('bob')]
   await alice.start()
   await bob.start()
@@ -16,4 +18,7 @@ test('ID-01 AP-05 two daemons alone find each other, become contacts and talk', 
   const sent = await alice.send(await bob.accountId(), 'just the two of us')
   assert.equal((await alice.reaches(sent.id, 'delivered')).path, 'direct')
   await bob.receives(await alice.accountId(), 'just the two of us')
+  const seconds = (performance.now() - beganMs) / 1_000
+  t.diagnostic(`${seconds.toFixed(1)} s`)
+  assert.ok(seconds < QUICK_START_S, `${seconds} s`)
 })

@@ -150,7 +150,7 @@ test('MB-16 I2 a letter that was deleted while two holders were away does not co
   assert.equal(times(await bob.messages(aliceId), words), 1)
 })
 
-test('DT-19 with everybody gone the message waits, tries again, and arrives when they are back', async () => {
+test('DT-19 OP-19 with everybody gone the message waits, tries again, and arrives when they are back', async () => {
   const others = bed.daemons.filter((daemon) => daemon !== alice)
   await Promise.all(others.map((daemon) => daemon.kill()))
   const words = text()

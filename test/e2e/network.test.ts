@@ -137,7 +137,7 @@ test('E2-56 ID-10 E2-04 request and answer both go through mailboxes, neither si
   await alice.reaches(direct.id, 'delivered', 60_000)
 })
 
-test('DT-01 a contact is dialled; who knows nothing but the account id learns no address', async () => {
+test('DT-01 NA-01 a contact is dialled; who knows nothing but the account id learns no address', async () => {
   const seen = JSON.stringify(await carol.lookup(bobId))
   assert.ok(!seen.includes(bob.peerId) && !/ip4|tcp|127\.0\.0\.1/.test(seen))
   const sent = await alice.send(bobId, 'found you')

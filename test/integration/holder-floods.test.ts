@@ -5,8 +5,9 @@ import { laneOf, laneProof, letterId } from '../../src/protocol/mailbox-rules.ts
 import { HOLDER_STATUS as STATUS } from '../../src/wire/holder.ts'
 import type { Letter, Tombstone } from '../../src/wire/letter.ts'
 import { one } from '../unit/services/holder-fixture.ts'
-import { crypto, DAY_MS, directLink, HOUR_MS, never, SIZES } from '../unit/services/swarm.ts'
+import { crypto, directLink, never, SIZES } from '../unit/services/swarm.ts'
 import type { MadeLetter, MemoryLink } from '../unit/services/swarm.ts'
+import { DAY_MS, HOUR_MS } from '../../src/lib/time.ts'
 
 type Harness = Awaited<ReturnType<typeof one>>
 const NO_PROOF = { kind: 2, body: { reserved: 0 } } as const

@@ -10,7 +10,9 @@ import { HolderService } from '../../src/services/holder/serve.ts'
 import { StampVerifier } from '../../src/services/stamps/verifier.ts'
 import { StorageError } from '../../src/lib/errors.ts'
 import { silentLogger } from '../../src/lib/log.ts'
+import type { Logger } from '../../src/lib/log.ts'
 import { seededRng } from '../../src/lib/rng.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'
 import { HOLDER_STATUS as STATUS } from '../../src/wire/holder.ts'
 import type { HolderResponse } from '../../src/wire/holder.ts'
 import type { PrekeyBundle, PrekeySlice, SliceReport } from '../../src/wire/prekey-slices.ts'
@@ -18,13 +20,17 @@ import type { PrekeyCard } from '../../src/wire/prekeys.ts'
 import { DAY_S, flipped, NOW_S, prekeysOf } from '../unit/protocol/card-fixtures.ts'
 import { poolOf } from '../unit/protocol/pool-fixtures.ts'
 import type { Pool, PoolOptions } from '../unit/protocol/pool-fixtures.ts'
-import { crypto, DAY_MS, directLink, HOUR_MS, never, Swarm, PROFILE } from '../unit/services/swarm.ts'
+import { recordingLogger } from '../support/recording-logger.ts'
+import { crypto, directLink, never, Swarm, PROFILE } from '../unit/services/swarm.ts'
 import type { HolderNode, MemoryLink } from '../unit/services/swarm.ts'
 
-const MINUTE_MS = 60_000
+interface OneOptions extends PoolOptions {
+  readonly stampBits?: number
+  readonly log?: Logger
+}
 
 /** One holder, and a device's pool. `stampBits` is what a letter costs there; with 2 a prekey is free. */
-async function one(options: PoolOptions & { readonly stampBits?: number } = {}) {
+async function one(options: OneOptions = {}) {
   const swarm = await Swarm.create(1)
   const node = swarm.nodes[0] as HolderNode
   const pool = await poolOf(options)
@@ -37,14 +43,15 @@ async function one(options: PoolOptions & { readonly stampBits?: number } = {}) 
     clock: swarm.clock,
     crypto,
     held: node.held,
-    log: silentLogger,
+    log: options.log ?? silentLogger,
     onLeaving() {},
     routing: { known: () => [] },
     signer: { peerId: node.peerId, sign: (message) => crypto.ed25519Sign(node.seed, message) },
     stamps: new StampVerifier(crypto, swarm.clock),
     profile: { stampBits: options.stampBits ?? 2, epochMs: PROFILE.epochMs },
   })
-  if (options.stampBits !== undefined) node.lie = (caller, request) => dear.handle(caller, request)
+  if (options.stampBits !== undefined || options.log !== undefined)
+    node.lie = (caller, request) => dear.handle(caller, request)
   const take = async (
     from: MemoryLink | string,
     input: { bits?: number; hour?: number; key?: Uint8Array; nonce?: Uint8Array; holder?: string } = {},
@@ -116,7 +123,7 @@ test('PK-19 a foreign slice, one for another holder, and one whose card is not h
   assert.equal((await h.put(own)).status, STATUS.ok)
 })
 
-test('PK-19 the sixth slice write within a minute is refused, foreign ones do not use up the five', async () => {
+test('PK-19 AS-09 the sixth slice write within a minute is refused, foreign ones do not use up the five', async () => {
   await using h = await one()
   await stored(h)
   const slice = await h.pool.slice(0, h.node.peerId)
@@ -217,7 +224,7 @@ test('PK-05 a newer slice takes the place of the older one, and what was given o
   assert.equal(given.size, 20)
 })
 
-test('PK-20 one peer gets 30 answers a minute and few prekeys of one device; a network gets four times as much', async () => {
+test('PK-20 AS-09 one peer gets 30 answers a minute and few prekeys of one device; a network gets four times as much', async () => {
   await using h = await one()
   await stored(h)
   const link = directLink(h.swarm, h.node, 'scraper')
@@ -297,4 +304,24 @@ test('MB-45 PK-01 slices count as cards do, also after a restart, and go with th
   await h.node.held.sweep(h.swarm.clock.now())
   assert.equal(await h.report(), undefined)
   assert.ok(h.node.held.usage.cardDiskBytes < 1_000)
+})
+
+test('SE-17 who scrapes prekeys, or brings forged ones, is in the log once a minute', async () => {
+  const { log, lines } = recordingLogger()
+  await using h = await one({ log })
+  await stored(h)
+  const scraper = directLink(h.swarm, h.node, 'scraper')
+  for (let i = 0; i < TAKES_PER_MINUTE + 5; i++) await h.take(scraper)
+  const slice = await h.pool.slice(0, h.node.peerId)
+  const forged = { ...slice, signature: { ...slice.signature, ed25519: flipped(slice.signature.ed25519) } }
+  for (let i = 0; i < 3; i++) await h.put(forged, directLink(h.swarm, h.node, 'mallory'))
+  const told = lines.filter(({ fields }) => fields?.['security'] === true)
+  assert.deepEqual(
+    told.map(({ level, fields }) => [level, fields?.['times']]),
+    [
+      ['warn', 1],
+      ['warn', 1],
+    ],
+  )
+  assert.ok(!/scraper|mallory/.test(JSON.stringify(lines)))
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '../../src/lib/bytes.ts'
+import { DAY_MS, HOUR_MS } from '../../src/lib/time.ts'
 import type { Letter } from '../../src/wire/letter.ts'
 import {
   accountCardKey,
@@ -16,7 +17,7 @@ import { CARD_KIND, HOLDER_STATUS, HOLDER_VERB } from '../../src/wire/holder.ts'
 import type { CardRecord } from '../../src/wire/holder.ts'
 import { cardOf, idOf, NOW_S, prekeysOf } from '../unit/protocol/card-fixtures.ts'
 import { answer, people, until, whileTimePasses } from '../unit/services/mail-people.ts'
-import { crypto, DAY_MS, HOUR_MS, makeLetter, MemoryBurials, never, PROFILE, Swarm } from '../unit/services/swarm.ts'
+import { crypto, makeLetter, MemoryBurials, never, PROFILE, Swarm } from '../unit/services/swarm.ts'
 import type { HolderNode, Lie, MadeLetter } from '../unit/services/swarm.ts'
 
 test('MB-08 MB-28 a letter is stored on the five nearest, with receipts that verify', async () => {

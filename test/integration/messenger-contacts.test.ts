@@ -2,15 +2,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConflictError, IdentityChangedError, UsageError } from '../../src/lib/errors.ts'
+import { DAY_MS } from '../../src/lib/time.ts'
 import { CONTACT_STATE } from '../../src/store/records.ts'
 import { encode } from '../../src/wire/codec.ts'
-import { CONTENT_KIND, contactAcceptBodyCodec, textBodyCodec } from '../../src/wire/content.ts'
+import { CONTENT_KIND, contactAcceptBodyCodec, contentCodec, textBodyCodec } from '../../src/wire/content.ts'
+import { DIRECT_FRAME } from '../../src/wire/direct.ts'
 import { HOLDER_VERB } from '../../src/wire/holder.ts'
 import { LETTER_KIND } from '../../src/wire/letter.ts'
 import { World } from '../support/messenger.ts'
 import type { Person } from '../support/messenger.ts'
 
-const DAY_MS = 86_400_000
 const pair = async (options = {}) => {
   const world = await World.of(['alice', 'bob'], options)
   return { world, alice: world.named('alice'), bob: world.named('bob') }
@@ -47,6 +48,64 @@ test('PR-16 F18 a request stays pending, whatever its text says; an accept nobod
   assert.deepEqual(await alice.events('message:received'), [])
   assert.equal(await stateOf(mallory, alice), 3)
   await assert.rejects(alice.send(mallory, 'x'), UsageError)
+})
+
+/** A text as somebody seals it who waits for no consent. */
+async function unasked(from: Person, to: Person, words: string): Promise<Uint8Array> {
+  const { journal, contacts, sessions } = from.rooms
+  const [id, preimage] = [from.world.rng.bytes(16), from.world.rng.bytes(16)]
+  const content = {
+    version: 1,
+    id,
+    preimage,
+    sentAt: 0,
+    kind: CONTENT_KIND.text,
+    body: text(words),
+    extensions: [],
+  } as const
+  return journal.commit(async () => {
+    const contact = await contacts.require(to.id)
+    const { ops, sealed } = await sessions.seal(
+      contact,
+      contact.devices[0] ?? assert.fail(),
+      encode(contentCodec, content),
+    )
+    return { ops, facts: [], result: sealed.envelope }
+  })
+}
+
+test('AS-05 of a stranger there is one pending request and nothing else, the 21st message as the first; a contact has no such limit', async () => {
+  const { world, alice, mallory } = await strangers()
+  await using _ = world
+  await mallory.add(alice, { note: 'hello' })
+  await world.must(async () => (await stateOf(alice, mallory)) === CONTACT_STATE.incoming, 'it is pending')
+  await world.clock.pass(60_000)
+  const shown = async (): Promise<unknown> => [
+    await alice.read(mallory),
+    await alice.events('message:received'),
+    await alice.events('contact:requested'),
+    await alice.app.conversations(),
+  ]
+  const before = await shown()
+  for (let i = 1; i <= 21; i++) {
+    const envelope = await unasked(mallory, alice, `message ${i}`)
+    if (i % 2 === 0) world.inject(mallory, alice, { kind: DIRECT_FRAME.envelope, body: { envelope } })
+    else assert.equal((await alice.rooms.inbox.accept(envelope, { kind: 'letter' })).kind, 'committed', 'it was read')
+  }
+  await world.clock.pass(60_000)
+  assert.deepEqual(await shown(), before)
+  assert.equal(await stateOf(alice, mallory), CONTACT_STATE.incoming)
+
+  await alice.accept(mallory)
+  await world.must(async () => (await stateOf(mallory, alice)) === CONTACT_STATE.accepted, 'accepted')
+  const words = Array.from({ length: 40 }, (_each, i) => `known ${i}`)
+  for (const each of words) await mallory.send(alice, each)
+  await world.must(
+    async () => (await alice.read(mallory)).length === words.length,
+    'all of them within a minute',
+    60_000,
+  )
+  assert.deepEqual((await alice.read(mallory)).sort(), words.sort())
 })
 
 test('PR-16 blocking a request and letting it in again does not accept it', async () => {

@@ -3,13 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { ConflictError } from '../../src/lib/errors.ts'
+import { HOUR_MS } from '../../src/lib/time.ts'
 import { MESSAGE_LIFE_MS, PUT_BACKOFF, RECHECK_MS } from '../../src/services/outbox/limits.ts'
 import { HOLDER_STATUS, HOLDER_VERB, POSSESSION } from '../../src/wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../src/wire/holder.ts'
 import { World } from '../support/messenger.ts'
 import type { Holder, Person, WorldOptions } from '../support/messenger.ts'
-
-const HOUR_MS = 3_600_000
 
 const pair = async (options: WorldOptions = {}) => {
   const world = await World.of(['alice', 'bob'], options)

@@ -4,8 +4,7 @@ import { HOLDER_STATUS, HOLDER_VERB } from '../../src/wire/holder.ts'
 import type { HolderResponse } from '../../src/wire/holder.ts'
 import { World } from '../support/messenger.ts'
 import type { Person } from '../support/messenger.ts'
-
-const HOUR_MS = 3_600_000
+import { HOUR_MS } from '../../src/lib/time.ts'
 
 /** Until the person's prekeys lie at five holders. */
 async function placed(world: World, person: Person, slices = 5): Promise<void> {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import { concat, toHex } from '../../src/lib/bytes.ts'
 import { LOCAL } from '../../src/lib/network-profile.ts'
+import { HOUR_MS } from '../../src/lib/time.ts'
 import { epochOf, laneProof, letterId } from '../../src/protocol/mailbox-rules.ts'
 import { bucketRange } from '../../src/store/buckets.ts'
 import { DIRECT_FRAME } from '../../src/wire/direct.ts'
@@ -12,7 +13,6 @@ import type { Letter } from '../../src/wire/letter.ts'
 import { World } from '../support/messenger.ts'
 import type { Person, WorldOptions } from '../support/messenger.ts'
 
-const HOUR_MS = 3_600_000
 const pair = async (options: WorldOptions = {}) => {
   const world = await World.of(['alice', 'bob'], options)
   return { world, alice: world.named('alice'), bob: world.named('bob') }

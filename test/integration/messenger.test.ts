@@ -3,13 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '../../src/lib/bytes.ts'
 import { LimitError } from '../../src/lib/errors.ts'
+import { DAY_MS, HOUR_MS } from '../../src/lib/time.ts'
 import { encode } from '../../src/wire/codec.ts'
 import { CONTENT_KIND, receiptBodyCodec, TEXT_BYTES_MAX } from '../../src/wire/content.ts'
 import { DIRECT_FRAME } from '../../src/wire/direct.ts'
 import { World } from '../support/messenger.ts'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 const pair = async (options = {}) => {
   const world = await World.of(['alice', 'bob'], options)
   return { world, alice: world.named('alice'), bob: world.named('bob') }
@@ -114,7 +113,7 @@ test('DT-20 a burst of large and small ones keeps its order, and none comes twic
   assert.equal(bob.rooms.inbox.refused.duplicate, 0)
 })
 
-test('DT-19 with everyone down for an hour it is delivered afterwards, and the attempts are on record', async () => {
+test('DT-19 OP-19 with everyone down for an hour it is delivered afterwards, and the attempts are on record', async () => {
   const { world, alice, bob } = await pair()
   await using _ = world
   await bob.stop()

@@ -13,7 +13,7 @@ import { silentLogger } from '../../src/lib/log.ts'
 import { systemRng } from '../../src/lib/rng.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { nativeProvider } from '../../src/crypto/native.ts'
-import { FrameReader } from '../../src/net/framing.ts'
+import { FrameReader } from '../../src/net/frames/framing.ts'
 import { Host } from '../../src/net/host.ts'
 import { LOCAL, MAIN } from '../../src/lib/network-profile.ts'
 import { publicKeyOfPeerId } from '../../src/net/peer-id.ts'
@@ -28,7 +28,8 @@ import type { HolderRequest, HolderResponse } from '../../src/wire/holder.ts'
 import type { Deposit } from '../../src/wire/letter.ts'
 import type { PeerRecord } from '../../src/wire/peer.ts'
 import { rawPeer } from '../unit/net/raw-peer.ts'
-import { newHost, recordingLogger, soon, startHost, tempDir, until } from '../unit/net/hosts.ts'
+import { recordingLogger } from '../support/recording-logger.ts'
+import { newHost, soon, startHost, tempDir, until } from '../unit/net/hosts.ts'
 
 const { holder: HOLDER, direct: DIRECT } = protocolsOf('local')
 const FIND: HolderRequest = { kind: HOLDER_VERB.find, body: { target: new Uint8Array(32) } }
@@ -373,6 +374,7 @@ test('a start that fails leaves nothing behind: the next one fails for the same 
     listen: ['not an address'],
     announce: [],
     bootstrap: [],
+    role: 'peer',
     profile: LOCAL,
     crypto: nativeProvider,
     clock: systemClock,

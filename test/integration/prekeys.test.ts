@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex, utf8 } from '../../src/lib/bytes.ts'
 import { DecryptError, NetworkError, NotFoundError } from '../../src/lib/errors.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'
 import { HOLDER_STATUS, HOLDER_VERB } from '../../src/wire/holder.ts'
 import type { HolderResponse, HolderStatus } from '../../src/wire/holder.ts'
 import type { PrekeySlice } from '../../src/wire/prekey-slices.ts'
 import { ownerIn } from '../unit/services/prekey-owner.ts'
 import type { Owner } from '../unit/services/prekey-owner.ts'
-import { crypto, DAY_MS, HOUR_MS, Swarm } from '../unit/services/swarm.ts'
+import { crypto, Swarm } from '../unit/services/swarm.ts'
 import type { HolderNode, Lie } from '../unit/services/swarm.ts'
 
-const MINUTE_MS = 60_000
 /** Long enough to get somewhere, short enough to see what comes first. */
 const STEP_MS = 6 * MINUTE_MS
 /** The longest that a look after the pool takes to come. */
@@ -136,7 +136,7 @@ test('PK-02 PK-03 when 20 are left, 50 are made with the next look; no prekey go
   assert.equal(keepers.size, 150)
 })
 
-test('PK-07 one prekey is made, published, served, consumed and gone; the private half with it', async () => {
+test('PK-07 SE-06 one prekey is made, published, served, consumed and gone; the private half with it', async () => {
   await using swarm = await Swarm.create(6)
   await using bob = await ownerIn(swarm, 'bob')
   await using alice = await ownerIn(swarm, 'alice')
@@ -358,7 +358,7 @@ test('PK-24 a home brought back from a copy gives no prekey out again: it makes 
   }
 })
 
-test('PK-07 PK-09 prekeys that went out and were never used are wiped after 60 days', async () => {
+test('PK-07 PK-09 SE-06 prekeys that went out and were never used are wiped after 60 days', async () => {
   await using swarm = await Swarm.create(5)
   await using owner = await ownerIn(swarm)
   await owner.ready()

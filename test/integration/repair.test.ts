@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { equal } from '../../src/lib/bytes.ts'
+import { HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'
 import { cardVersion } from '../../src/protocol/mailbox-rules.ts'
 import { rungPlacement } from '../../src/protocol/replicas.ts'
 import { COPY_BYTES_PER_SECOND } from '../../src/services/repair/budget.ts'
@@ -13,10 +14,9 @@ import {
   RECONCILE_TOMBSTONES_MAX,
 } from '../../src/wire/holder.ts'
 import type { HolderResponse } from '../../src/wire/holder.ts'
-import { HOUR_MS, RepairWorld } from '../support/repair-world.ts'
+import { RepairWorld } from '../support/repair-world.ts'
 import type { Lie, Mailbox, MadeLetter, RepairHolder } from '../support/repair-world.ts'
 
-const MINUTE_MS = 60_000
 /** One round of everybody, whatever their dice say. */
 const PERIOD_MS = 1.3 * HOUR_MS
 

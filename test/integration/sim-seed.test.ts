@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { HOUR_MS } from '../../src/protocol/mailbox-rules.ts'
 import { runSeed } from '../sim/scenario.ts'
 import type { Size } from '../sim/scenario.ts'
+import { HOUR_MS } from '../../src/lib/time.ts'
 
 const SMALL: Size = { holders: 5, pairs: 1, messages: 8, faultsMs: 3 * HOUR_MS }
 

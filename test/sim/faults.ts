@@ -1,5 +1,5 @@
 /** What goes wrong in a seed: drawn up from its dice, all kinds mixed. Times are true time; what a clock says is another fault. */
-import { DAY_MS, HOUR_MS, nameOfLetter } from '../../src/protocol/mailbox-rules.ts'
+import { nameOfLetter } from '../../src/protocol/mailbox-rules.ts'
 import { BUCKET } from '../../src/store/buckets.ts'
 import { heldLetterCodec } from '../../src/store/held-records.ts'
 import { tryDecode } from '../../src/wire/codec.ts'
@@ -13,8 +13,8 @@ import type { Person } from './person.ts'
 import type { Dice } from './scheduler.ts'
 import type { Witness } from './witness.ts'
 import type { World } from './world.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'
 
-const MINUTE_MS = 60_000
 const PARTITION_MAX_MS = 20 * HOUR_MS
 const LEAVERS = 0.15
 /** Part of the time for which the three nearest to a mailbox are away. */
@@ -33,11 +33,11 @@ export class Faults {
   readonly #session = new Map<Person, number>()
   #over = false
 
-  constructor(world: World, witness: Witness, lengthMs: number) {
+  constructor(world: World, witness: Witness, lengthMs: number, sybils?: number) {
     this.#world = world
     this.#witness = witness
     this.#end = world.scheduler.now() + lengthMs
-    this.mix = draw(world)
+    this.mix = draw(world, sybils)
   }
 
   /** Who is not coming back. */

@@ -24,7 +24,15 @@ export interface Mix {
   readonly skewed: number
 }
 
-export function draw(world: World): Mix {
+/** @param sybils share of all holders that lie, those nearest to one mailbox; otherwise the dice say who lies and where. */
+export function draw(world: World, sybils?: number): Mix {
+  const mix = drawn(world)
+  if (sybils === undefined) return mix
+  const victim = world.dice.pick(world.readers)
+  return { ...mix, liars: capture(world, victim, sybils, 0), captured: victim.name }
+}
+
+function drawn(world: World): Mix {
   const { dice } = world
   const share = dice.chance(0.25) ? 0 : dice.between(0, 0.33)
   const captured = dice.chance(0.2) ? dice.pick(world.readers) : undefined
@@ -35,7 +43,7 @@ export function draw(world: World): Mix {
     misses: dice.between(0.02, 0.12),
     churn: dice.pick<Churn>(['exponential', 'weibull', 'day-night', 'steady']),
     massLoss: dice.pick([0, 0, 0.5, 0.5, 0.7]),
-    liars: captured === undefined ? scattered(world, share) : capture(world, captured),
+    liars: captured === undefined ? scattered(world, share) : capture(world, captured, 1 / 3, dice.below(3)),
     captured: captured?.name,
     away: dice.chance(0.4) ? nearest(world, dice.pick(world.readers)) : [],
     senderLost: dice.chance(0.3) ? dice.pick(world.senders).name : undefined,
@@ -58,13 +66,13 @@ function nearest(world: World, person: Person): readonly string[] {
     .map(({ peerId }) => peerId)
 }
 
-/** The third of all holders that is nearest to one mailbox in one epoch. */
-function capture(world: World, person: Person): readonly string[] {
+/** The share of all holders that is nearest to one mailbox in an epoch to come, all with one kind of lie. */
+function capture(world: World, person: Person, share: number, ahead: number): readonly string[] {
   const { dice, crypto, net, holders, profile } = world
-  const epoch = epochOf(world.scheduler.now(), profile) + dice.below(3)
+  const epoch = epochOf(world.scheduler.now(), profile) + ahead
   const address =
     person.mailboxSeed === undefined ? dice.rng.bytes(32) : epochKey(crypto, person.mailboxSeed, epoch).address
-  const near = net.order(placement(crypto, address)).slice(0, Math.floor(holders.length / 3))
+  const near = net.order(placement(crypto, address)).slice(0, Math.floor(holders.length * share))
   const kind = dice.pick(LIE_KINDS)
   return holders.map((holder) => (near.includes(holder) ? kind : ''))
 }

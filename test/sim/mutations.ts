@@ -1,6 +1,7 @@
 /** Ways to break the product without touching it: each puts a fault of design between its parts, and some seed has to notice. */
 import { toHex } from '../../src/lib/bytes.ts'
 import { NetworkError } from '../../src/lib/errors.ts'
+import { HOUR_MS } from '../../src/lib/time.ts'
 import { receiptBytes } from '../../src/protocol/mailbox-proofs.ts'
 import { idOfName, letterId, opens } from '../../src/protocol/mailbox-rules.ts'
 import { placement } from '../../src/protocol/replicas.ts'
@@ -21,7 +22,6 @@ export interface Mutation {
   apply(world: World): void
 }
 
-const HOUR_MS = 3_600_000
 const GRAVES: readonly number[] = [BUCKET.tombstones, BUCKET.tombstonesByExpiry, BUCKET.graves]
 
 /** Whether a write tells that a letter is dead. */

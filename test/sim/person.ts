@@ -107,7 +107,7 @@ export class Person implements Peer {
     const database = await Database.over(this.disk.engine(clock))
     this.#database = database
     const hasAccount = await accountExists(database)
-    const daemon = new Daemon({ base: this.#base(database, clock), held: undefined, hasAccount, version: '0' })
+    const daemon = new Daemon({ base: this.#base(database, clock), holder: undefined, hasAccount, version: '0' })
     this.online()
     if (hasAccount) await daemon.unlock(PASSPHRASE)
     else await daemon.create({ passphrase: PASSPHRASE })
@@ -164,17 +164,20 @@ export class Person implements Peer {
     const common = { clock, rng, crypto, log: silentLogger }
     const host = {
       peerId: this.peerId,
-      direct,
+      direct: { ...direct, meetBy() {} },
       routing,
       holderNetwork,
       addresses: () => net.record(this).addresses,
       peers: () => [],
-      dial: async () => this.peerId,
+      joining: { joinBy: async () => {}, waysIn: () => net.record(this).addresses, onReturn: () => () => {} },
+      reach: () => ({ reachability: 'public' }),
+      onReach: () => () => {},
     } as unknown as Base['host']
     return {
       ...common,
       profile,
       host,
+      neverDirect: false,
       database,
       account: {
         ...common,

@@ -3,7 +3,7 @@ import type { Daemon } from '../../src/daemon/daemon.ts'
 import type { UnlockedRooms } from '../../src/daemon/unlocked.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { seededRng } from '../../src/lib/rng.ts'
-import { DAY_MS, HOUR_MS } from '../../src/protocol/mailbox-rules.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'
 import { Faults } from './faults.ts'
 import type { Mix } from './mix.ts'
 import type { Mutation } from './mutations.ts'
@@ -30,7 +30,6 @@ export const SIZES = {
 export type SizeName = keyof typeof SIZES
 
 const NO_ID = new Uint8Array(16)
-const MINUTE_MS = 60_000
 const CHECK_MS = 5 * HOUR_MS
 /** A holder counts in a zone once it has had time for three rounds of repair. */
 const SETTLED_MS = 3.6 * SIM_PROFILE.repairIntervalMs
@@ -58,6 +57,8 @@ export interface SeedOptions {
   readonly trace?: (line: string) => void
   /** Default: `full`. */
   readonly size?: Size
+  /** Share of the holders that lie: those nearest to one mailbox. Otherwise the seed says. */
+  readonly sybils?: number
   /** Whether liars turn honest when the faults stop. */
   readonly liveness?: boolean
 }
@@ -114,7 +115,7 @@ class Run {
     this.#world = world
     this.#began = world.scheduler.now()
     this.#witness = new Witness(world, seededRng(seed ^ 0xca9a).bytes(32))
-    this.#faults = new Faults(world, this.#witness, this.#size.faultsMs)
+    this.#faults = new Faults(world, this.#witness, this.#size.faultsMs, options.sybils)
     world.scheduler.onFault = (error) => {
       this.#broken ??= error as Error
     }

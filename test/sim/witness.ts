@@ -3,7 +3,8 @@
  * lies on which disk, who had trouble with whom) and believes nothing that the product says of itself beyond its promises.
  */
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
-import { DAY_MS, HOUR_MS, idOfName, letterId, opens } from '../../src/protocol/mailbox-rules.ts'
+import { DAY_MS, HOUR_MS } from '../../src/lib/time.ts'
+import { idOfName, letterId, opens } from '../../src/protocol/mailbox-rules.ts'
 import { placement, REPLICAS, WRITE_QUORUM, ZONE_SIZE } from '../../src/protocol/replicas.ts'
 import { BUCKET } from '../../src/store/buckets.ts'
 import { encode } from '../../src/wire/codec.ts'

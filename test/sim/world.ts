@@ -8,6 +8,7 @@ import { LOCAL } from '../../src/lib/network-profile.ts'
 import type { NetworkProfile } from '../../src/lib/network-profile.ts'
 import { seededRng } from '../../src/lib/rng.ts'
 import type { Rng } from '../../src/lib/rng.ts'
+import { HOUR_MS } from '../../src/lib/time.ts'
 import type { QuotaLimits } from '../../src/services/holder/quotas.ts'
 import { CONTACT_STATE } from '../../src/store/records.ts'
 import type { Primitives } from './crypto.ts'
@@ -19,8 +20,6 @@ import { Person } from './person.ts'
 import type { Left } from './person.ts'
 import { Dice, Scheduler } from './scheduler.ts'
 import type { Stage } from './stage.ts'
-
-const HOUR_MS = 3_600_000
 
 /** A network whose days are short: epochs, letters and repair keep the proportions of `main`, seven times as fast. */
 export const SIM_PROFILE: NetworkProfile = {

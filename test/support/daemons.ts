@@ -4,57 +4,21 @@ import type { ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type {
-  ContactView,
-  IdentityView,
-  KeyView,
-  MessageView,
-  Page,
-  PeerView,
-  StatusView,
-  WhyView,
-} from '../../src/api/application.ts'
-import { WRITE_QUORUM } from '../../src/protocol/replicas.ts'
-import { callApi } from './local-api.ts'
+import type { ContactView, StatusView } from '../../src/api/application.ts'
+import { ApiDaemon, Fatal, PASSPHRASE, until } from './api-daemon.ts'
+import { ApiFault, callApi, callSocket } from './local-api.ts'
 import { Reaper } from './reaper.ts'
 
+// Most tests want these together with the daemons.
+export { PASSPHRASE, pause, until } from './api-daemon.ts'
+
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
-export const PASSPHRASE = 'correct horse battery staple'
 const START_MS = 60_000
 /** A holder hands over what too few others have before it goes. */
 const STOP_MS = 60_000
 const CLI_MS = 60_000
-const POLL_MS = 50
 /** A stranger's stamp may take a busy machine this long. */
 const STRANGER_MS = 60_000
-
-export async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => {
-    setTimeout(resolve, ms)
-  })
-}
-
-/** Asks again until there is an answer. Throws with what was last seen when the time is over. */
-export async function until<T>(
-  what: string,
-  ask: () => Promise<T | undefined | false>,
-  timeoutMs = 30_000,
-): Promise<T> {
-  const end = Date.now() + timeoutMs
-  let last: unknown
-  for (;;) {
-    try {
-      const answer = await ask()
-      if (answer !== undefined && answer !== false) return answer
-      last = answer
-    } catch (error) {
-      if (error instanceof Fatal) throw error
-      last = error
-    }
-    if (Date.now() > end) throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: last })
-    await pause(POLL_MS)
-  }
-}
 
 /** What a process printed and how it ended. */
 export interface Outcome {
@@ -70,12 +34,14 @@ export interface DaemonOptions {
   readonly bootstrap?: readonly string[]
   /** More flags for `sotto daemon`. */
   readonly flags?: readonly string[]
+  /** A command that runs the daemon elsewhere (`ip netns exec …`); its API is then reached through the socket in its home. */
+  readonly inside?: readonly string[]
   /** Opens the identity at the start; PASSPHRASE unless it says otherwise, null for none. */
   readonly passphrase?: string | null
 }
 
 /** A home directory, and the daemon that runs on it, if one does. */
-export class Daemon {
+export class Daemon extends ApiDaemon {
   readonly name: string
   readonly home: string
   readonly logFile: string
@@ -86,6 +52,7 @@ export class Daemon {
   #peerId = ''
 
   constructor(bed: Testbed, name: string, options: DaemonOptions) {
+    super()
     this.#bed = bed
     this.name = name
     this.options = options
@@ -101,7 +68,6 @@ export class Daemon {
     return this.#child?.pid
   }
 
-  /** Known once it has started; the same after every restart. */
   get peerId(): string {
     return this.#peerId
   }
@@ -130,12 +96,12 @@ export class Daemon {
     return ['--network', this.#bed.network, ...listen, '--api-port', '0', ...bootstrap, ...(this.options.flags ?? [])]
   }
 
-  /** Starts the process and waits until its API answers. */
   async start(): Promise<StatusView> {
     if (this.running) throw new Error(`${this.name} runs already`)
     const child = this.#bed.launch(['daemon', ...this.#homeFlag(), ...this.flags], {
       logFile: this.logFile,
       env: this.#environment(),
+      inside: this.options.inside,
     })
     this.#child = child
     const status = await until(
@@ -153,12 +119,10 @@ export class Daemon {
     return status
   }
 
-  /** SIGKILL: no good-bye, nothing flushed. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL')
   }
 
-  /** SIGTERM, and the exit that follows. Throws where it does not end by itself. */
   async stop(): Promise<number | null> {
     return this.#end('SIGTERM')
   }
@@ -194,95 +158,27 @@ export class Daemon {
   }
 
   async api<T>(method: string, path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<T> {
-    return callApi<T>(this.home, method, path, body, headers)
+    const call = this.options.inside === undefined ? callApi : callSocket
+    return call<T>(this.home, method, path, body, headers)
   }
 
-  async status(): Promise<StatusView> {
-    return this.api('GET', '/status')
+  /** As Linux tells it. */
+  get memoryBytes(): number {
+    const file = `/proc/${this.pid ?? 0}/status`
+    if (!this.running || !existsSync(file)) return 0
+    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(file, 'utf8'))?.[1] ?? 0) * 1_024
   }
 
-  /** Makes the account of this home and waits until others can find it: until `holders` have signed for its cards. */
-  async createIdentity(holders = WRITE_QUORUM): Promise<IdentityView> {
-    const made = await this.api<{ identity: IdentityView }>('POST', '/identity', { passphrase: PASSPHRASE })
-    await this.ready()
-    await until(`${this.name} is published`, async () => {
-      return (await this.api<{ receipts: number }>('POST', '/identity/publish')).receipts >= holders
-    })
-    return made.identity
+  async freeze(): Promise<void> {
+    this.#child?.kill('SIGSTOP')
   }
 
-  /** The keys are open and the network is there. */
-  async ready(timeoutMs = 30_000): Promise<StatusView> {
-    return until(
-      `${this.name} is ready`,
-      async () => {
-        const status = await this.status()
-        return status.state === 'ready' && status.peers > 0 ? status : undefined
-      },
-      timeoutMs,
-    )
+  async thaw(): Promise<void> {
+    this.#child?.kill('SIGCONT')
   }
 
-  async accountId(): Promise<string> {
-    return (await this.api<IdentityView>('GET', '/identity')).accountId
-  }
-
-  async lookup(accountId: string): Promise<KeyView> {
-    return this.api('GET', `/keys/${accountId}`)
-  }
-
-  async peers(): Promise<readonly PeerView[]> {
-    return (await this.api<{ items: readonly PeerView[] }>('GET', '/peers')).items
-  }
-
-  async contact(accountId: string): Promise<ContactView> {
-    return this.api('GET', `/contacts/${accountId}`)
-  }
-
-  async send(to: string, text: string): Promise<MessageView> {
-    return this.api('POST', '/messages', { to, text })
-  }
-
-  async message(id: string): Promise<MessageView> {
-    return this.api('GET', `/messages/${id}`)
-  }
-
-  async why(id: string): Promise<WhyView> {
-    return this.api('GET', `/messages/${id}/why`)
-  }
-
-  /** All of a conversation, oldest first. */
-  async messages(accountId: string): Promise<readonly MessageView[]> {
-    const all: MessageView[] = []
-    for (let cursor: string | null = ''; cursor !== null;) {
-      const query: string = cursor === '' ? '?limit=200' : `?limit=200&cursor=${encodeURIComponent(cursor)}`
-      const page: Page<MessageView> = await this.api('GET', `/conversations/${accountId}/messages${query}`)
-      all.push(...page.items)
-      cursor = page.next
-    }
-    return all.reverse()
-  }
-
-  /** The incoming message with that text. */
-  async receives(accountId: string, text: string, timeoutMs = 30_000): Promise<MessageView> {
-    return until(
-      `${this.name} receives a message`,
-      async () => (await this.messages(accountId)).find((message) => !message.outgoing && message.text === text),
-      timeoutMs,
-    )
-  }
-
-  /** Waits until the message has come so far (`read` counts as `delivered`). */
-  async reaches(id: string, status: 'stored' | 'delivered' | 'read', timeoutMs = 30_000): Promise<MessageView> {
-    const order = ['queued', 'stored', 'delivered', 'read']
-    return until(
-      `${this.name}'s message is ${status}`,
-      async () => {
-        const message = await this.message(id)
-        return order.indexOf(message.status) >= order.indexOf(status) ? message : undefined
-      },
-      timeoutMs,
-    )
+  async readLog(): Promise<string> {
+    return this.log
   }
 
   #homeFlag(): readonly string[] {
@@ -294,9 +190,6 @@ export class Daemon {
     return passphrase === null ? {} : { SOTTO_PASSPHRASE: passphrase }
   }
 }
-
-/** Not worth asking again. */
-class Fatal extends Error {}
 
 function tail(log: string): string {
   return log.trimEnd().split('\n').slice(-5).join('\n')
@@ -383,10 +276,14 @@ export class Testbed {
   }
 
   /** Starts `sotto` with the arguments; what it prints goes to the end of a file. */
-  launch(args: readonly string[], { logFile, env }: { logFile: string; env?: NodeJS.ProcessEnv }): ChildProcess {
+  launch(
+    args: readonly string[],
+    { logFile, env, inside = [] }: { logFile: string; env?: NodeJS.ProcessEnv; inside?: readonly string[] | undefined },
+  ): ChildProcess {
     const log = openSync(logFile, 'a', 0o600)
     try {
-      const child = spawn(process.execPath, [MAIN, ...args], { env: environment(env), stdio: ['ignore', log, log] })
+      const [command = '', ...rest] = [...inside, process.execPath, MAIN, ...args]
+      const child = spawn(command, rest, { env: environment(env), stdio: ['ignore', log, log] })
       this.#reaper.watch(child)
       return child
     } finally {
@@ -426,7 +323,7 @@ function environment(own: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 }
 
 /** Starts daemons side by side, so many at a time: each wants a core for a second. */
-export async function startAll(daemons: readonly Daemon[], atOnce = 3): Promise<void> {
+export async function startAll(daemons: readonly ApiDaemon[], atOnce = 3): Promise<void> {
   const waiting = [...daemons]
   const worker = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next.start()
@@ -439,24 +336,36 @@ export async function startAll(daemons: readonly Daemon[], atOnce = 3): Promise<
  * @param by `invite`: with a link whose token spares the asker the stamp; `account`: as a stranger who has only the id.
  */
 export async function befriend(
-  asker: Daemon,
-  asked: Daemon,
+  asker: ApiDaemon,
+  asked: ApiDaemon,
   by: 'invite' | 'account' = 'invite',
 ): Promise<ContactView> {
   const [from, to] = [await asker.accountId(), await asked.accountId()]
   const target = by === 'account' ? to : (await asked.api<{ link: string }>('GET', '/invite?token=true')).link
-  await asker.api('POST', '/contacts', { target, name: asked.name, note: `${asker.name} here` })
+  await until(`${asker.name} finds ${asked.name}`, async () => asks(asker, target, asked.name), asker.patienceMs)
   const request = await until(
     `${asked.name} is asked`,
     async () => {
       const contact = await asked.contact(from)
       return contact.state === 'incoming' ? contact : undefined
     },
-    STRANGER_MS,
+    Math.max(STRANGER_MS, asked.patienceMs),
   )
   await asked.api('POST', `/contacts/${from}/accept`, { name: asker.name })
-  await until(`${asker.name} is accepted`, async () => (await asker.contact(to)).state === 'accepted')
+  const accepted = async (): Promise<boolean> => (await asker.contact(to)).state === 'accepted'
+  await until(`${asker.name} is accepted`, accepted, asker.patienceMs)
   return request
+}
+
+/** False where the cards are not found yet: in a network of a minute not everybody knows who has them. */
+async function asks(asker: ApiDaemon, target: string, name: string): Promise<boolean> {
+  try {
+    await asker.api('POST', '/contacts', { target, name, note: `${asker.name} here` })
+    return true
+  } catch (error) {
+    if (error instanceof ApiFault && error.status === 404) return false
+    throw new Fatal(`${asker.name} asks ${name}`, { cause: error })
+  }
 }
 
 /** A bootstrap that holds, more holders, and people with accounts. All of them know one another when it resolves. */
@@ -477,8 +386,9 @@ export async function startNetwork(
 }
 
 /** Resolves when every running daemon has so many peers. One after another: eleven that are asked at once have other work. */
-export async function knowEnough(bed: Testbed, peersMin: number): Promise<void> {
+export async function knowEnough(bed: { readonly daemons: readonly ApiDaemon[] }, peersMin: number): Promise<void> {
   for (const daemon of bed.daemons.filter(({ running }) => running)) {
-    await until(`${daemon.name} knows enough peers`, async () => (await daemon.status()).peers >= peersMin)
+    const enough = async (): Promise<boolean> => (await daemon.status()).peers >= peersMin
+    await until(`${daemon.name} knows enough peers`, enough, daemon.patienceMs)
   }
 }

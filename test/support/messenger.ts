@@ -25,7 +25,14 @@ import { accountExists } from '../../src/services/account/create.ts'
 import { DEFAULT_QUOTAS } from '../../src/services/holder/quotas.ts'
 import { Distrust } from '../../src/services/distrust/distrust.ts'
 import { HolderService } from '../../src/services/holder/serve.ts'
-import type { DirectNetwork, HolderCaller, HolderLink, HolderNetwork, Routing } from '../../src/services/ports.ts'
+import type {
+  DirectNetwork,
+  HolderCaller,
+  HolderLink,
+  HolderNetwork,
+  Meeting,
+  Routing,
+} from '../../src/services/ports.ts'
 import { StampVerifier } from '../../src/services/stamps/verifier.ts'
 import { HeldStore } from '../../src/store/held.ts'
 import type { MessageView } from '../../src/api/application.ts'
@@ -185,6 +192,18 @@ export class Person {
   /** Runs for each frame about to leave. */
   onSend: (() => void) | undefined
   up = false
+  /** Who may meet this person, as the daemon told its network last. */
+  meeting: (peerId: string) => Meeting = () => 'direct'
+  /** The setting; counts from the next start on. */
+  neverDirect = false
+  /** Where this person says that it can be dialled. */
+  addresses: readonly string[]
+  /** What its peer found out: whether it can be dialled by nobody. */
+  behindNat = false
+  /** What its invites are to carry. */
+  waysIn: readonly string[] = []
+  /** What others' invites had it dial. */
+  readonly joinedBy: string[] = []
   /** Connected for all that others can see, but nothing gets through to it. */
   deaf = false
 
@@ -192,6 +211,7 @@ export class Person {
     this.world = world
     this.name = name
     this.peerId = peerId
+    this.addresses = [`/memory/${name}`]
     this.log = silentLogger
     this.distrust = new Distrust({ clock: world.clock, log: silentLogger })
     this.#directory = directory
@@ -242,13 +262,17 @@ export class Person {
     this.#receiving = false
     this.#disk = await Disk.open(this.world.clock, join(this.#directory, 'db'))
     const hasAccount = await accountExists(this.#disk.database)
-    const daemon = new Daemon({ base: this.#base(this.#disk), held: undefined, hasAccount, version: '0' })
+    const daemon = new Daemon({ base: this.#base(this.#disk), holder: undefined, hasAccount, version: '0' })
     this.up = true
     if (hasAccount) await daemon.unlock(PASSPHRASE)
     else await daemon.create({ passphrase: PASSPHRASE })
     this.#daemon = daemon
     this.#known = this.id
     await this.world.clock.quiet()
+  }
+
+  async unlock(): Promise<void> {
+    await this.daemon.unlock(PASSPHRASE)
   }
 
   async rotate(): Promise<void> {
@@ -398,7 +422,7 @@ export class Person {
       onPeerChange: (listener) => enlist(this.#onPeer, listener),
     }
     const routing: Routing = {
-      self: () => ({ id: this.peerId, addresses: [`/memory/${this.name}`] }),
+      self: () => ({ id: this.peerId, addresses: this.addresses }),
       closest: async (target, count) => (this.up ? world.near(target, count) : []),
       known: (target, count) => world.near(target, count),
       learn() {},
@@ -406,17 +430,24 @@ export class Person {
     }
     const host = {
       peerId: this.peerId,
-      direct,
+      direct: { ...direct, meetBy: (meeting: (peerId: string) => Meeting) => void (this.meeting = meeting) },
       routing,
       holderNetwork: network,
       addresses: () => [],
       peers: () => [],
-      dial: async () => this.peerId,
+      joining: {
+        joinBy: async (ways: readonly string[]) => void this.joinedBy.push(...ways),
+        waysIn: () => this.waysIn,
+        onReturn: () => () => {},
+      },
+      reach: () => ({ reachability: this.behindNat ? 'behind-nat' : 'unknown' }),
+      onReach: () => () => {},
     } as unknown as Base['host']
     const common = { clock, rng: world.rng, crypto: world.cryptoOf(this.name), log: this.log }
     return {
       ...common,
       profile: PROFILE,
+      neverDirect: this.neverDirect,
       host,
       database: disk.database,
       account: {

@@ -10,6 +10,7 @@ import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
 import { NetworkError } from '../../src/lib/errors.ts'
 import { silentLogger } from '../../src/lib/log.ts'
 import { seededRng } from '../../src/lib/rng.ts'
+import { HOUR_MS } from '../../src/lib/time.ts'
 import { ownerProof } from '../../src/protocol/mailbox-proofs.ts'
 import {
   commitmentOf,
@@ -45,7 +46,6 @@ import type { Deposit, Letter, Rung, Tombstone } from '../../src/wire/letter.ts'
 import type { PeerRecord } from '../../src/wire/peer.ts'
 import { Disk, SimClock, simCrypto, temporaryDirectory } from './sim.ts'
 
-export const HOUR_MS = 3_600_000
 export const PROFILE = { stampBits: 0, repairIntervalMs: HOUR_MS, diversity: true, epochMs: 7 * 24 * HOUR_MS } as const
 const SIZES = [2_048, 4_096, 8_192, 16_384, 65_536] as const
 

@@ -10,8 +10,8 @@ import { NetworkError } from '../../src/lib/errors.ts'
 import { silentLogger } from '../../src/lib/log.ts'
 import type { Rng } from '../../src/lib/rng.ts'
 import { randomBelow } from '../../src/lib/rng.ts'
-import { find } from '../../src/net/find.ts'
-import { LiveTable } from '../../src/net/live-table.ts'
+import { find } from '../../src/net/find/find.ts'
+import { LiveTable } from '../../src/net/find/live-table.ts'
 import { compareDistance } from '../../src/protocol/replicas.ts'
 import type { HolderLink } from '../../src/net/ports.ts'
 import type { PeerRecord } from '../../src/wire/peer.ts'
@@ -91,6 +91,28 @@ export class RoutingSim {
       ms: this.#clock.now() - startMs,
       found: truth.filter((id) => found.some((record) => record.id === id)).length,
     }
+  }
+
+  /** A find by a peer of one's choice, in the simulated time of `roundTripMs`; whoever was asked is told to `met`. */
+  async walk(from: string, target: Uint8Array, count: number, met: (peerId: string) => void, roundTripMs: number) {
+    const delay = async (peerId: string): Promise<void> => {
+      met(peerId)
+      await new Promise<void>((resolve) => this.#clock.after(roundTripMs, resolve))
+    }
+    return this.#inTime(this.#look(from, target, count, { depths: new Map(), queries: 0, delay }))
+  }
+
+  get now(): number {
+    return this.#clock.now()
+  }
+
+  get ids(): readonly string[] {
+    return this.#ids
+  }
+
+  /** A newcomer that knows one peer. */
+  async join(id: string): Promise<void> {
+    await this.#join(id)
   }
 
   async #inTime<T>(finding: Promise<T>): Promise<T> {

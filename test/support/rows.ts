@@ -18,7 +18,11 @@ const range = (family: string, ...numbers: readonly (number | readonly [number, 
     return Array.from({ length: to - from + 1 }, (_, i) => `${family}${dash}${String(from + i).padStart(width, '0')}`)
   })
 
-/** What has to be shown so far: critical and important rows of the families that are built. TE-15 (iterate on findings) is no test's. */
+/**
+ * What has to be shown so far: critical and important rows of the families that are built. No test's are TE-15 (iterate on findings),
+ * OP-23 (the order of building: a plan) and OP-11 (10,000 connections of one relay: its figure depends on the machine; the roles'
+ * bounds are tested, OP-17, and what one connection costs stands in test/README.md).
+ */
 export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   'Identity and keys': range('ID', 1, 2, 5, 6, [8, 13], 16, 18, 21, 22, 24, 25, 26, 30),
   'End-to-end protocol': range(
@@ -40,7 +44,12 @@ export const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   Prekeys: range('PK', [1, 14], 16, [18, 24]),
   'Local store': range('LS', 1, [3, 10], 13),
   'Local API': range('AP', [3, 6], [9, 12], 24),
-  Tests: range('TE', [1, 14], 16, 18),
+  'Bootstrap, relays, operations': range('OP', 1, 2, [5, 8], 10, [12, 14], [16, 19], 24, [26, 28]),
+  'NAT traversal': range('NA', 1, 2, [4, 9]),
+  Security: range('SE', [1, 19]),
+  'Anti-spam': range('AS', [1, 3], [5, 9]),
+  'No infrastructure': range('VI', 1),
+  Tests: range('TE', [1, 14], [16, 18]),
   'Defects of earlier designs': range('F', [1, 12], 17, 27, 35),
 }
 
@@ -51,7 +60,7 @@ export interface NamedTest {
 }
 
 const TEST = /\b(?:test|it)\(\s*(['"`])((?:\\.|(?!\1)[\s\S])*)\1/g
-const ROW = /\b(?:(?:ID|E2|PK|DT|NT|MB|LS|SY|GR|ON|ME|PR|AP|SE|TE)-\d{2}|F\d{1,2})\b/g
+const ROW = /\b(?:(?:ID|E2|PK|DT|NT|MB|LS|SY|GR|ON|ME|PR|AP|CL|OP|NA|SE|AS|TE|VI)-\d{2}|F\d{1,2})\b/g
 const LITERAL = new RegExp(`(['"\`])((?:${ROW.source})(?:\\\\.|(?!\\1)[^\\n])*)\\1`, 'g')
 
 /** The test of this very file holds made-up names, which prove nothing. */

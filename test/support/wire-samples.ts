@@ -60,6 +60,7 @@ import { SIZE_CLASSES_BYTES } from '../../src/wire/padding.ts'
 import { peerRecordCodec } from '../../src/wire/peer.ts'
 import { oneTimePrekeyCodec, prekeyCardCodec } from '../../src/wire/prekeys.ts'
 import { SESSION_STATUSES, sessionBookCodec } from '../../src/wire/session-state.ts'
+import { upgradeFrameCodec } from '../../src/wire/upgrade.ts'
 
 export interface WireSample {
   readonly name: string
@@ -187,6 +188,25 @@ const cursor = maybe(record({ boot: bytes(8), at: u32 }))
 /** One of several kinds, each with its body. */
 const kinds = (bodies: Readonly<Record<number, fc.Arbitrary<unknown>>>): fc.Arbitrary<unknown> =>
   fc.oneof(...Object.entries(bodies).map(([kind, body]) => record({ kind: fc.constant(Number(kind)), body })))
+
+const endpoint = kinds({
+  4: record({ ip: bytes(4), port: fc.integer({ min: 1, max: 0xffff }) }),
+  6: record({ ip: bytes(16), port: fc.integer({ min: 1, max: 0xffff }) }),
+})
+const terms = record({
+  mapping: fc.constantFrom(0, 1, 2),
+  reachable: few(endpoint, 4),
+  punchable: maybe(endpoint),
+  udp: fc.constantFrom(0, 1, 2, 3),
+})
+const iceText = (min: number, max: number): fc.Arbitrary<string> =>
+  fc.string({ unit: fc.constantFrom('a', 'Z', '0', '+', '/'), minLength: min, maxLength: max })
+const ice = record({
+  ufrag: iceText(4, 32),
+  pwd: iceText(22, 64),
+  fingerprint: bytes(32),
+  candidates: few(endpoint, 8),
+})
 
 const putProof = kinds({
   1: record({ key: bytes(32), signature: bytes(64) }),
@@ -414,6 +434,11 @@ export const WIRE_SAMPLES: readonly WireSample[] = [
       1: record({ envelope: opaque(1, 2_000) }),
       2: record({ acks: few(record({ id: bytes(32), preimage: bytes(16) }), 64, 1) }),
     }),
+  ),
+  sample(
+    'upgrade frame',
+    upgradeFrameCodec,
+    kinds({ 1: terms, 2: terms, 3: record({ rung: fc.constantFrom(1, 2, 3) }), 4: record({ ice: maybe(ice) }) }),
   ),
   sample('content', contentCodec, content),
   sample('grant', grantCodec, grant),

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import fc from 'fast-check'
 import { resolveHome } from '../../src/api/paths.ts'
 import { loadSettings, migrate, parseConfig, socketPathFor } from '../../src/config.ts'
+import { ROLE_NAMES } from '../../src/lib/roles.ts'
 import { createLogger, readable } from '../../src/logger.ts'
 import { tempHome } from './api/harness.ts'
 
@@ -140,4 +141,36 @@ test('the log keeps to its level, names its part and hides what a field’s name
   assert.ok(!lines.join('').includes('C4N4RY'))
   assert.match(readable(lines[0] ?? ''), /^\d\d:\d\d:\d\d info outbox: sent count=3 apiToken="\[redacted\]"/)
   assert.match(readable(lines[2] ?? ''), /ERROR failed error="TypeError"\n$/)
+})
+
+test('OP-05 NA-06 the role says whether mail of others is held, and the settings have the last word', () => {
+  assert.deepEqual(
+    ROLE_NAMES.map((role) => parseConfig({ role }).holder.enabled),
+    [true, false, false, false],
+  )
+  assert.equal(parseConfig({ role: 'bootstrap', holder: { enabled: true } }).holder.enabled, true)
+  assert.equal(parseConfig({ holder: { enabled: false } }).holder.enabled, false)
+  assert.throws(() => parseConfig({ role: 'supernode' }), /role/)
+})
+
+test('NA-09 contacts may learn our address unless the settings say never', async (t) => {
+  const home = await tempHome(t)
+  assert.equal((await loadSettings({ home, env: {} })).direct, 'always')
+  assert.equal((await loadSettings({ home, env: { SOTTO_DIRECT: 'never' } })).direct, 'never')
+  assert.equal((await loadSettings({ home, env: {}, flags: { direct: 'never' } })).direct, 'never')
+  assert.throws(() => parseConfig({ direct: 'sometimes' }), /direct/)
+})
+
+test('OP-06 OP-02 the local network is looked at unless the settings say no; a peer list may lie anywhere', async (t) => {
+  const home = await tempHome(t)
+  const plain = await loadSettings({ home, env: {} })
+  assert.deepEqual([plain.mdns, plain.peerList], [true, undefined])
+  const told = await loadSettings({ home, env: { SOTTO_MDNS: 'false', SOTTO_PEER_LIST: '/etc/sotto/peers.json' } })
+  assert.deepEqual([told.mdns, told.peerList], [false, '/etc/sotto/peers.json'])
+  const flagged = await loadSettings({
+    home,
+    env: { SOTTO_MDNS: 'true' },
+    flags: { mdns: false, peerList: 'here.json' },
+  })
+  assert.deepEqual([flagged.mdns, flagged.peerList], [false, 'here.json'])
 })

@@ -1,3 +1,4 @@
+import type { ContactChange } from '../application.ts'
 import type { Route } from '../route.ts'
 import { given, list, route } from '../route.ts'
 import * as schema from '../schemas.ts'
@@ -33,7 +34,7 @@ export const contactRoutes: readonly Route[] = [
     group: 'write',
     params,
     body: schema.updateContact,
-    work: (call) => call.application.updateContact(call.params.id, given(call.body) as { name?: string }),
+    work: (call) => call.application.updateContact(call.params.id, given(call.body) as ContactChange),
   }),
   route({
     method: 'DELETE',

@@ -14,6 +14,7 @@ export const networkRoutes: readonly Route[] = [
     work: (call) => call.application.lookup(call.params.accountId),
   }),
   route({ method: 'GET', path: '/mailbox', group: 'read', work: (call) => call.application.mailbox() }),
+  route({ method: 'GET', path: '/net', group: 'read', work: (call) => call.application.net() }),
   route({
     method: 'GET',
     path: '/peers',

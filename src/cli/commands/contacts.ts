@@ -56,6 +56,13 @@ export const registerContacts: Register = (program, open) => {
       await change(open(self), who, (client, id) => client.updateContact(id, { name }), 'renamed')
     })
   contact
+    .command('direct <who> <always|never>')
+    .description('whether somebody may learn your address; never: over relays and mailboxes only')
+    .action(async (who: string, direct: string, _options: object, self: Command) => {
+      if (direct !== 'always' && direct !== 'never') throw new UsageError('say always or never')
+      await change(open(self), who, (client, id) => client.updateContact(id, { direct }), `${direct} direct:`)
+    })
+  contact
     .command('block <who>')
     .description('take nothing more from somebody')
     .action(async (who: string, _options: object, self: Command) => {

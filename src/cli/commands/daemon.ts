@@ -1,8 +1,10 @@
+import { Option } from 'commander'
 import type { Command } from 'commander'
 import { connect } from '../../api/client.ts'
 import { fromSystemError } from '../../api/errors.ts'
 import { ConflictError, DaemonError, TimeoutError, nameOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { ROLE_NAMES } from '../../lib/roles.ts'
 import type { Context, Register } from '../context.ts'
 import type { RunningDaemon } from '../node-module.ts'
 import { givenPassphrase } from '../passphrase.ts'
@@ -15,6 +17,10 @@ interface Options {
   readonly listen?: readonly string[]
   readonly announce?: readonly string[]
   readonly bootstrap?: readonly string[]
+  readonly role?: string
+  readonly peerList?: string
+  readonly direct?: string
+  readonly mdns?: boolean
   readonly holder?: boolean
   readonly apiHost?: string
   readonly apiPort?: string
@@ -33,26 +39,36 @@ export const registerDaemon: Register = (program, open) => {
     .option('--listen <multiaddr>', 'where to listen for peers (repeat for more)', several)
     .option('--announce <multiaddr>', 'address to tell others (repeat for more)', several)
     .option('--bootstrap <multiaddr>', 'peer to join by (repeat for more)', several)
+    .addOption(new Option('--role <role>', 'what it does for others').choices(ROLE_NAMES))
+    .option('--peer-list <file>', 'signed list of peers to join by')
+    .option('--direct <when>', 'whether contacts may learn your address: always, or never')
+    .option('--no-mdns', 'do not look for peers on the local network, nor be found there')
     .option('--no-holder', 'store nothing for others')
     .option('--api-host <host>', 'loopback address of the API')
     .option('--api-port <port>', 'port of the API; 0 takes any')
     .option('--log-level <level>', 'debug, info, warn, error or silent')
     .option('--passphrase-file <file>', 'unlock at the start with the passphrase in this file')
     .action(async (options: Options, self: Command) => {
-      // commander sets --no-holder to true when it is absent; only a real false is an answer.
-      const { holder, ...rest } = options
-      await daemon(open(self), holder === false ? { ...rest, holder } : rest)
+      // commander sets --no-… to true when it is absent; only a real false is an answer.
+      const { holder, mdns, ...rest } = options
+      const off = { ...(holder === false ? { holder } : {}), ...(mdns === false ? { mdns } : {}) }
+      await daemon(open(self), { ...rest, ...off })
     })
 }
 
 async function daemon(context: Context, options: Options): Promise<void> {
   const { world } = context
-  const [{ loadSettings }, { createLogger }] = await Promise.all([import('../../config.ts'), import('../../logger.ts')])
+  const [{ loadSettings }, { createLogger }, { supervised }] = await Promise.all([
+    import('../../config.ts'),
+    import('../../logger.ts'),
+    import('../../supervisor.ts'),
+  ])
   const settings = await loadSettings({ home: context.homeFlag, env: world.env, flags: { ...options } })
   for (const warning of settings.warnings) context.say(`warning: ${warning}`)
   await refuseSecond(settings.home)
   const secret = await givenPassphrase(context, settings.passphraseFile)
   const log = createLogger(settings.log.level)
+  const supervisor = supervised(world.env, log)
   const stopped = world.untilSignal()
   const crashed = world.untilCrash().then((error) => fail(error, log))
   const { runDaemon } = await world.loadNode()
@@ -63,9 +79,10 @@ async function daemon(context: Context, options: Options): Promise<void> {
   try {
     if (typeof first === 'string') return
     announce(context, first)
+    void supervisor.ready(first.state)
     await Promise.race([stopped, crashed])
   } finally {
-    await inTime(starting.then((running) => running.stop()))
+    await Promise.all([supervisor.stopping(), inTime(starting.then((running) => running.stop()))])
   }
 }
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import type { KeyView, MailboxView, PrekeysView, StatusView } from '../../api/application.ts'
+import type { KeyView, MailboxView, NetView, PrekeysView, StatusView } from '../../api/application.ts'
 import type { Context, Register } from '../context.ts'
-import { fields, table, when } from '../render.ts'
+import { fields, safeLine, table, when } from '../render.ts'
 import { resolveAccount } from '../resolve.ts'
 
 /** The daemon and the network around it. */
@@ -18,6 +18,14 @@ export const registerNetwork: Register = (program, open) => {
     .command('peers')
     .description('whom it is connected to')
     .action(async (_options: object, self: Command) => peers(open(self)))
+  const net = program.command('net').description('the way to others and back')
+  net
+    .command('check')
+    .description('whether others reach this machine, by what, and what could be done')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      context.print(await (await context.client()).net(), netText)
+    })
   const key = program.command('key').description('keys in the network')
   key
     .command('get <who>')
@@ -80,6 +88,7 @@ function statusText(status: StatusView): string {
     device: status.deviceId,
     peer: status.peerId,
     addresses: status.addresses.length === 0 ? null : status.addresses.join(' '),
+    reachable: reachText(status),
     peers: status.peers,
     outbox: `${outbox.waiting} waiting`,
     mailbox: `${mailbox.unread} unread, last sweep ${sweepText(mailbox)}`,
@@ -87,6 +96,39 @@ function statusText(status: StatusView): string {
     uptime: `${status.uptimeSeconds} s`,
     version: status.version,
   })
+}
+
+function reachText({ reach }: StatusView): string {
+  if (reach.reachability === 'public') return 'yes, others dial this machine'
+  if (reach.reachability === 'unknown') return 'not known yet'
+  return reach.relays === 0 ? 'no, and no relay yet (sotto net check)' : `over ${reach.relays} relays`
+}
+
+const MAPPINGS: Readonly<Record<NetView['mapping'], string>> = {
+  unknown: 'not known',
+  'endpoint-independent': 'the same for all peers',
+  'per-destination': 'another for each peer',
+}
+
+function netText(view: NetView): string {
+  const { serves, peers } = view
+  const relay = serves.relay
+    ? `, ${serves.reservations} peers reachable through us, ${serves.circuits} connections`
+    : ''
+  const list = (texts: readonly string[]): string | null => (texts.length === 0 ? null : texts.join(' '))
+  const head = fields({
+    reachable: view.reachability,
+    role: view.role,
+    told: list(view.addresses),
+    'dialled by others': list(view.verified),
+    'tried in vain': list(view.unproved),
+    'seen from outside': view.observed,
+    'port outside': MAPPINGS[view.mapping],
+    relays: list(view.relays.map(({ peerId, expiresAt }) => `${peerId} (until ${when(expiresAt)})`)),
+    'for others': `${serves.holder ? 'holds mail' : 'holds no mail'}, ${serves.relay ? 'relays' : 'does not relay'}${relay}`,
+    peers: `${peers.connected}, of them ${peers.holders} holders, ${peers.relayed} over a relay`,
+  })
+  return [safeLine(view.summary), head, ...view.hints.map((hint) => `→ ${safeLine(hint)}`)].join('\n')
 }
 
 function sweepText({ lastSweepAt, complete }: Pick<MailboxView, 'lastSweepAt' | 'complete'>): string {

@@ -12,6 +12,7 @@ import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
 import { randomBelow } from '../../lib/rng.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { MINUTE_MS } from '../../lib/time.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import { prekeyCardKey } from '../../protocol/mailbox-rules.ts'
 import { sliceOfPlace, sliceToken } from '../../protocol/prekey-pool.ts'
@@ -32,7 +33,6 @@ import type { PoolStatus } from './pool-status.ts'
 import type { AccountChange, ChangeLog, SliceHolders, UnlockedAccount } from './ports.ts'
 import { SliceKeepers } from './slice-keepers.ts'
 
-const MINUTE_MS = 60_000
 /** After the start the network is given time: who is nearest now may not be in a moment. */
 const SETTLE_MS = 3_000
 /** Peers come in bursts, and each round reads the whole pool: no more than one a minute for their sake. */

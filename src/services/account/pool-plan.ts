@@ -1,6 +1,7 @@
 /** What becomes of the pool of one-time prekeys: who keeps which slice, and how many are made. Decides; the caller writes. */
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import { equal } from '../../lib/bytes.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import { poolTree, sliceOfPlace } from '../../protocol/prekey-pool.ts'
 import type { PoolTree } from '../../protocol/prekey-pool.ts'
 import { retentionOver } from '../../protocol/prekey-rules.ts'
@@ -13,7 +14,6 @@ import type { SliceReport } from '../../wire/prekey-slices.ts'
 /** With so many left in all slices together, new ones are made, so many at once. */
 export const REFILL_AT = 20
 export const REFILL_BATCH = 50
-const DAY_MS = 86_400_000
 /** Prekeys out of the pool whose private halves are kept; beyond that the ones that went first go. */
 const OUT_MAX = 2_000
 /** For so long a holder that gave a prekey out twice keeps no slice of ours. */

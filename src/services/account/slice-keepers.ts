@@ -1,8 +1,8 @@
 /** What we remember for a day of holders that were offered slices; in memory only. */
 import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
+import { DAY_MS } from '../../lib/time.ts'
 
-const DAY_MS = 86_400_000
 const KEPT_MAX = 64
 
 export class SliceKeepers {

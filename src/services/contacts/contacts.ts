@@ -13,7 +13,7 @@ import { sameDeviceKeys } from '../../protocol/card-rules.ts'
 import type { Contacts as ContactRecords } from '../../store/contacts.ts'
 import type { StoreOp } from '../../store/database.ts'
 import type { Parts } from '../../store/parts.ts'
-import { CONTACT_STATE } from '../../store/records.ts'
+import { CONTACT_DIRECT, CONTACT_STATE } from '../../store/records.ts'
 import type { Contact, ContactDevice } from '../../store/records.ts'
 import type { Change, Journal } from '../events/journal.ts'
 import type { Saying } from '../outbox/compose.ts'
@@ -172,6 +172,18 @@ export class Contacts {
     }))
   }
 
+  /** Whether the contact may learn where we are. It is told anew where it may write to us. */
+  async setDirect(accountId: Uint8Array, direct: Contact['direct']): Promise<Contact> {
+    return this.#c.journal.commit(async () => {
+      const before = await this.require(accountId)
+      const contact: Contact = { ...before, direct }
+      if (before.direct === direct || contact.state !== CONTACT_STATE.accepted)
+        return this.#change(contact, [], 'contact:updated')
+      const said = this.#say(contact, CONTENT_KIND.grant, grantBodyCodec, { grant: this.#grant(contact) })
+      return this.#change(said.contact, said.ops, 'contact:updated', said.added)
+    })
+  }
+
   /** The user has compared the safety number (or takes that back). */
   async setVerified(accountId: Uint8Array, verified: boolean): Promise<Contact> {
     return this.#update(accountId, verified ? 'contact:verified' : 'contact:unverified', (contact) => ({
@@ -291,7 +303,6 @@ export class Contacts {
     )
     if (devices.length === 0) throw new NotFoundError('this account has no device that can be written to')
     return {
-      version: 1,
       accountId: wanted.accountId,
       name: wanted.name,
       state: CONTACT_STATE.requested,
@@ -304,6 +315,7 @@ export class Contacts {
       laneNumber: 0,
       note: '',
       favourite: false,
+      direct: CONTACT_DIRECT.always,
       addedAt: now,
       lastSeenAt: 0,
       token: wanted.token,

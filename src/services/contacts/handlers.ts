@@ -5,7 +5,7 @@ import { CONTENT_KIND } from '../../wire/content.ts'
 import type { Grant } from '../../wire/content.ts'
 import type { Contacts as ContactRecords } from '../../store/contacts.ts'
 import type { StoreOp } from '../../store/database.ts'
-import { CONTACT_STATE, PIN_SOURCE } from '../../store/records.ts'
+import { CONTACT_DIRECT, CONTACT_STATE, PIN_SOURCE } from '../../store/records.ts'
 import type { Contact } from '../../store/records.ts'
 import type { Handled, Handler, Incoming } from '../inbox/ports.ts'
 import { withDevice } from './devices.ts'
@@ -69,7 +69,6 @@ async function onStranger(
   if (pending.length >= PENDING_REQUESTS_MAX) return NOTHING
   const now = c.clock.now()
   const contact: Contact = {
-    version: 1,
     accountId: incoming.accountId,
     name: '',
     state: CONTACT_STATE.incoming,
@@ -82,6 +81,7 @@ async function onStranger(
     laneNumber: 0,
     note,
     favourite: false,
+    direct: CONTACT_DIRECT.always,
     addedAt: now,
     lastSeenAt: now,
     token: undefined,

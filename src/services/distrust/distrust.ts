@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { nameOf } from '../../lib/errors.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
-import { DAY_MS } from '../../protocol/mailbox-rules.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import { EVIDENCE_BYTES_MAX } from '../../store/peer-notes.ts'
 import type { Evidence, Offence } from '../../store/peer-notes.ts'
 

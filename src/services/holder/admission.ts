@@ -1,11 +1,12 @@
 /** Who may bring a letter, or a tombstone of one that is not here: a lane that the owner lets in, or whoever paid with a stamp. */
 import { toHex } from '../../lib/bytes.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import { HOLDER_STATUS } from '../../wire/holder.ts'
 import type { HolderStatus } from '../../wire/holder.ts'
 import { LETTER_KIND } from '../../wire/letter.ts'
 import type { PutProof } from '../../wire/letter.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
-import { CLOCK_TOLERANCE_MS, HOUR_MS, laneProofHolds, policyTakesPuts } from '../../protocol/mailbox-rules.ts'
+import { CLOCK_TOLERANCE_MS, laneProofHolds, policyTakesPuts } from '../../protocol/mailbox-rules.ts'
 import type { LetterName } from '../../protocol/mailbox-rules.ts'
 import { stampPrice } from '../../protocol/stamp.ts'
 import type { HolderCaller } from '../ports.ts'

@@ -1,7 +1,7 @@
 /** Sweeps out hourly what has run out. */
 import type { Startable } from '../../lib/lifecycle.ts'
 import { nameOf } from '../../lib/errors.ts'
-import { HOUR_MS } from '../../protocol/mailbox-rules.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import type { HolderDeps } from './deps.ts'
 
 const FIRST_SWEEP_MS = 60_000

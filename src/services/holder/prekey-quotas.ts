@@ -2,12 +2,11 @@
 import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { toHex } from '../../lib/bytes.ts'
-import { DAY_MS, HOUR_MS } from '../../protocol/mailbox-rules.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../lib/time.ts'
 import type { HolderCaller } from '../ports.ts'
 import { sourcesOf } from './quotas.ts'
 import { WindowCounter } from './window-counter.ts'
 
-const MINUTE_MS = 60_000
 /** Slices that a device writes in a minute, and that a source brings, whosever they are. */
 export const SLICE_WRITES_PER_MINUTE = 5
 const SLICE_ATTEMPTS_PER_MINUTE = 10

@@ -1,13 +1,14 @@
 /** PUTSLICE, TAKEPREKEY and ASKSLICE: one-time prekeys, each given to one peer and never again. */
 import { equal } from '../../lib/bytes.ts'
 import { StorageError } from '../../lib/errors.ts'
+import type { SecurityLog } from '../../lib/security-log.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import { encode } from '../../wire/codec.ts'
 import { ANSWER_KIND, CARD_KIND, HOLDER_STATUS } from '../../wire/holder.ts'
 import type { HolderStatus } from '../../wire/holder.ts'
 import { prekeySliceCodec } from '../../wire/prekey-slices.ts'
 import type { PrekeySlice, ProvenPrekey, TakePrekey } from '../../wire/prekey-slices.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
-import { HOUR_MS } from '../../protocol/mailbox-rules.ts'
 import {
   prekeyStampBits,
   prekeyStampChallenge,
@@ -32,6 +33,7 @@ const HOURS_OFF_MAX = 1
 export interface SliceDesk extends HolderDeps {
   readonly quotas: Quotas
   readonly prekeyQuotas: PrekeyQuotas
+  readonly security: SecurityLog
 }
 
 /** Checked in the order of what the checks cost: sizes, rates, number, card, room, paths, signature. */
@@ -65,7 +67,9 @@ function refusalOf(
   if (!desk.quotas.hasCardRoom(bytesOf(body.prekeys.length), bytesBefore)) return HOLDER_STATUS.full
   if (!sliceFits(desk.crypto, slice, card)) return HOLDER_STATUS.refused
   const { signingKey } = card.body.certificate.body
-  return sliceSignatureHolds(desk.crypto, signingKey, desk.signer.peerId, slice) ? undefined : HOLDER_STATUS.refused
+  if (sliceSignatureHolds(desk.crypto, signingKey, desk.signer.peerId, slice)) return undefined
+  desk.security.note('somebody brought prekeys that their device did not sign')
+  return HOLDER_STATUS.refused
 }
 
 async function store(desk: SliceDesk, slice: PrekeySlice, card: PrekeyCard): Promise<Outcome> {
@@ -84,7 +88,10 @@ async function store(desk: SliceDesk, slice: PrekeySlice, card: PrekeyCard): Pro
 /** The card to everyone; a one-time prekey to who paid for it, as long as there are any. */
 export async function takePrekey(desk: SliceDesk, caller: HolderCaller, request: TakePrekey): Promise<Outcome> {
   const key = request.card
-  if (!desk.prekeyQuotas.takeFetch(caller)) return outcome(HOLDER_STATUS.rate, key)
+  if (!desk.prekeyQuotas.takeFetch(caller)) {
+    desk.security.note('a peer or its network asks for more prekeys than any sender needs')
+    return outcome(HOLDER_STATUS.rate, key)
+  }
   const card = await heldCard(desk, key)
   if (card === undefined) return outcome(HOLDER_STATUS.notFound, key)
   desk.quotas.chargeRequest(caller, BUNDLE_COST)

@@ -3,9 +3,10 @@ import { ExpiringMap } from '../../lib/expiring-map.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import { LimitError, nameOf } from '../../lib/errors.ts'
 import { KeyedQueue } from '../../lib/queue.ts'
+import { SecurityLog } from '../../lib/security-log.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import { ANSWER_KIND, CLOSER_PEERS_MAX, HOLDER_STATUS, HOLDER_VERB } from '../../wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../wire/holder.ts'
-import { DAY_MS } from '../../protocol/mailbox-rules.ts'
 import { placement } from '../../protocol/replicas.ts'
 import type { HolderCaller, HolderHandler } from '../ports.ts'
 import { outcome } from './deps.ts'
@@ -59,6 +60,7 @@ export class HolderService implements Startable {
       prekeyQuotas: new PrekeyQuotas(deps.clock),
       subscriptions: new Subscriptions(),
       room: new MailRoom(deps, quotas),
+      security: new SecurityLog(deps.log, deps.clock),
       dropped: new ExpiringMap(deps.clock, DAY_MS, DROPPED_MAX),
     }
     this.#sweeper = new ExpirySweeper(deps)

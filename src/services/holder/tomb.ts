@@ -3,13 +3,13 @@
  * pass what its letter would have to, so that it is worth its place on the disk.
  */
 import { runsOf } from '../../lib/bounded.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import { HOLDER_STATUS } from '../../wire/holder.ts'
 import type { HolderStatus } from '../../wire/holder.ts'
 import type { Tombstone } from '../../wire/letter.ts'
 import {
   CLOCK_TOLERANCE_MS,
   headerWellFormed,
-  HOUR_MS,
   hourPassed,
   idOfName,
   LETTER_LIFE_MAX_MS,

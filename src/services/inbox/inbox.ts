@@ -4,7 +4,7 @@
  * stream, the tombstone at the holders. Before the batch a crash loses nothing, after it nothing repeats.
  */
 import type { CryptoProvider } from '../../crypto/provider.ts'
-import { concat, toHex } from '../../lib/bytes.ts'
+import { concat, equal } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { DecryptError } from '../../lib/errors.ts'
 import type { DecryptReason } from '../../lib/errors.ts'
@@ -153,10 +153,10 @@ export class Inbox {
   /** Committed before: acknowledge again, and tell the sender again where it learnt nothing from its letter. */
   #again(envelopeId: Uint8Array, note: Uint8Array, source: Source): Change<Accepted> {
     const known = note.subarray(0, 16)
-    const preimage = toHex(known) === toHex(NO_ID) ? undefined : known
+    const preimage = equal(known, NO_ID) ? undefined : known
     const messageId = note.subarray(16, 32)
     const contact = note.subarray(32, 64)
-    const tell = source.kind === 'letter' && toHex(messageId) !== toHex(NO_ID)
+    const tell = source.kind === 'letter' && !equal(messageId, NO_ID)
     return {
       ops: tell ? this.#c.receipts.deliveredOps(contact, messageId) : [],
       facts: [],

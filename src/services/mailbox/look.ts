@@ -4,6 +4,7 @@
  */
 import { equal, toHex } from '../../lib/bytes.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import { encode } from '../../wire/codec.ts'
 import {
   ANSWER_KIND,
@@ -18,7 +19,7 @@ import { receiptCodec } from '../../wire/letter.ts'
 import type { Letter, Receipt, Rung } from '../../wire/letter.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { possessionHash } from '../../protocol/mailbox-proofs.ts'
-import { DAY_MS, opens } from '../../protocol/mailbox-rules.ts'
+import { opens } from '../../protocol/mailbox-rules.ts'
 import { ask, isNetworkFault } from './ask.ts'
 import type { MailDeps } from './deps.ts'
 import type { Zones } from './zones.ts'

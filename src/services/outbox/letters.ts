@@ -6,12 +6,11 @@ import type { Letter, PutProof, Rung, Tombstone } from '../../wire/letter.ts'
 import { FORMER_LETTERS_MAX } from '../../store/records.ts'
 import type { Contact, ContactDevice, OutboxItem } from '../../store/records.ts'
 import { equal, toHex } from '../../lib/bytes.ts'
+import { DAY_MS, HOUR_MS } from '../../lib/time.ts'
 import {
   commitmentOf,
-  DAY_MS,
   epochOf,
   expiryHour,
-  HOUR_MS,
   hourPassed,
   idOfName,
   laneKey,

@@ -4,7 +4,8 @@
  */
 import { toHex } from '../../lib/bytes.ts'
 import { sleep } from '../../lib/clock.ts'
-import { HOUR_MS, hourPassed } from '../../protocol/mailbox-rules.ts'
+import { HOUR_MS } from '../../lib/time.ts'
+import { hourPassed } from '../../protocol/mailbox-rules.ts'
 import type { OutboxItem } from '../../store/records.ts'
 import type { Letter, Rung } from '../../wire/letter.ts'
 import {

@@ -143,10 +143,10 @@ export class Outbox implements Startable, Follower {
     })
   }
 
-  /** The contact's device shows itself: whatever waits for it is tried now, directly first. */
-  hurry(contact: Uint8Array, deviceId?: Uint8Array): void {
+  /** The contact's device shows itself, or the network is back (none named): what waits is tried now, directly first. */
+  hurry(contact?: Uint8Array, deviceId?: Uint8Array): void {
     const now = this.#c.clock.now()
-    for (const lane of this.queue.lanesOf(contact)) {
+    for (const lane of contact === undefined ? this.queue.lanes() : this.queue.lanesOf(contact)) {
       if (deviceId !== undefined && !equal(lane.deviceId, deviceId)) continue
       hurryLane(lane, now)
     }

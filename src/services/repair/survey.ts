@@ -1,7 +1,8 @@
 /** What a round looks after: a bounded part of what is held, the next round goes on behind it. */
 import { dropOldest } from '../../lib/bounded.ts'
 import { compare, toHex } from '../../lib/bytes.ts'
-import { HOUR_MS, hourPassed } from '../../protocol/mailbox-rules.ts'
+import { HOUR_MS } from '../../lib/time.ts'
+import { hourPassed } from '../../protocol/mailbox-rules.ts'
 import { deadDigest, mailboxDigest } from '../../protocol/mailbox-digest.ts'
 import type { MailboxSummary } from '../../protocol/mailbox-digest.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'

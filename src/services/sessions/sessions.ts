@@ -9,6 +9,7 @@ import { equal, toHex, wipe } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { DecryptError, IdentityChangedError, NotFoundError } from '../../lib/errors.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import { encode, tryDecode } from '../../wire/codec.ts'
 import { DEVICES_MAX } from '../../wire/card.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
@@ -44,7 +45,6 @@ import type { Follower } from '../events/journal.ts'
 import type { Bundles } from './bundles.ts'
 import { prekeySecrets, usedOps } from './own-prekeys.ts'
 
-const DAY_MS = 24 * 3_600_000
 /** A replayed set-up message is known for as long as the prekeys that it used can be, and two days for clocks. */
 const SEEN_INITIAL_MS = PREKEY_ROTATION_MS + PREKEY_RETENTION_MS + 2 * DAY_MS
 /** A first message may have waited in a mailbox for 30 days: its sender's card was in force when it was written. */

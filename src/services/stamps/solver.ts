@@ -6,11 +6,12 @@
 import { concat, u64be } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import type { Letter } from '../../wire/letter.ts'
 import { LETTER_KIND } from '../../wire/letter.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
-import { HOUR_MS, nameOfLetter } from '../../protocol/mailbox-rules.ts'
+import { nameOfLetter } from '../../protocol/mailbox-rules.ts'
 import { STAMP_NONCE_BYTES, stampChallenge, stampEffort, stampPrice } from '../../protocol/stamp.ts'
 import type { StampSolver } from '../ports.ts'
 

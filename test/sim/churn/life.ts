@@ -8,8 +8,8 @@ import { OUTSIDE } from './placement.ts'
 import type { Zone } from './placement.ts'
 import { TICKS_PER_HOUR } from './population.ts'
 import type { Population } from './population.ts'
+import { HOUR_MS } from '../../../src/lib/time.ts'
 
-const HOUR_MS = 3_600_000
 const TICK_MS = HOUR_MS / TICKS_PER_HOUR
 /** After a holder of it vanishes its neighbours look, unless it is back by then (`services/repair`, 15 minutes). */
 const DEBOUNCE_TICKS = TICKS_PER_HOUR / 4

@@ -39,7 +39,7 @@ export interface Fake extends Application {
 
 export function contactView(accountId: string, name: string, more: Partial<ContactView> = {}): ContactView {
   const trust = { verified: false, changed: false, pinSource: 'network' } as const
-  const rest = { note: '', favourite: false, addedAt: AT, lastSeenAt: null, devices: 1 }
+  const rest = { note: '', favourite: false, direct: 'always' as const, addedAt: AT, lastSeenAt: null, devices: 1 }
   return { accountId, name, state: 'accepted', ...trust, ...rest, ...more }
 }
 
@@ -111,6 +111,7 @@ export function fakeApplication(): Fake {
         peerId: '12D3KooW',
         addresses: ['/ip4/127.0.0.1/tcp/4001'],
         peers: 3,
+        reach: { reachability: 'public', relays: 0 },
         holder: { serving: true, records: 2, bytes: 100 },
         outbox: { waiting: 0 },
         mailbox: { lastSweepAt: null, complete: false, unread: 0 },
@@ -248,6 +249,24 @@ export function fakeApplication(): Fake {
       const { status } = message(id)
       return { id, status, devices: [], summary: 'it waits for a holder' }
     },
+    async net() {
+      fake.calls.push('net')
+      return {
+        role: 'peer',
+        reachability: 'behind-nat',
+        summary: 'Nobody can dial this machine.',
+        addresses: ['/ip4/11.0.0.2/tcp/4001/p2p/12D3KooWRelay/p2p-circuit/p2p/12D3KooW'],
+        listening: ['/ip4/192.168.1.10/tcp/4001/p2p/12D3KooW'],
+        verified: [],
+        unproved: [],
+        mapping: 'endpoint-independent',
+        observed: '/ip4/21.0.0.2/tcp/34787',
+        relays: [{ peerId: '12D3KooWRelay', expiresAt: AT }],
+        serves: { holder: false, relay: false, reservations: 0, circuits: 0 },
+        peers: { connected: 4, holders: 3, relayed: 1 },
+        hints: ['Forward TCP port 4001 of the router to this machine.'],
+      }
+    },
     async prekeys() {
       need()
       const slice = { holder: '12D3KooWHolder', left: 20, placed: true }
@@ -274,6 +293,7 @@ export function fakeApplication(): Fake {
           address: '/ip4/127.0.0.1/tcp/1',
           direction: 'outbound',
           roundTripMs: 2,
+          streams: 1,
           holder: true,
           encryption: 'tls',
         },

@@ -31,6 +31,7 @@ const GOOD: Readonly<Record<string, Good>> = {
   'GET /mailbox': good('/mailbox', 200, 'waiting'),
   'GET /invite': good('/invite?token=true', 200, 'link'),
   'GET /keys/:accountId': good(`/keys/${BOB}`, 200, 'devices'),
+  'GET /net': good('/net', 200, 'reachability'),
   'GET /peers': good('/peers', 200, 'items'),
   'GET /contacts': good('/contacts', 200, 'items'),
   'POST /contacts': good('/contacts', 201, 'state', { target: DAVE, name: 'Dave' }),

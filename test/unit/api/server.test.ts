@@ -11,6 +11,7 @@ import { ApiServer } from '../../../src/api/server.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { IdentityChangedError } from '../../../src/lib/errors.ts'
 import { ALICE, BOB, CAROL, accountOf, fakeApplication, hexId, messageView } from './fake-application.ts'
+import { recordingLogger } from '../../support/recording-logger.ts'
 import { optionsFor, serve, tempHome } from './harness.ts'
 
 const V1 = '/api/v1'
@@ -49,7 +50,7 @@ test('ID-22 a wrong passphrase is 401 under its own code, the sixth failure 429 
   assert.equal(shut.headers['retry-after'], '30')
 })
 
-test('ID-22 unlock opens, lock seals: what needs keys is 423 in between', async (t) => {
+test('ID-22 SE-05 unlock opens, lock seals: what needs keys is 423 in between', async (t) => {
   const { ask } = await serve(t)
   assert.equal((await ask(`${V1}/identity/lock`, { method: 'POST' })).status, 204)
   const sealed = await ask(`${V1}/contacts`)
@@ -147,6 +148,8 @@ test('AP-05 contacts are added, named, accepted, blocked, verified and removed',
   assert.deepEqual([added.status, added.body['state'], added.body['pinSource']], [201, 'requested', 'invite'])
   assert.equal((await ask(`${V1}/contacts`, { body: { target: dave } })).status, 409)
   assert.equal((await ask(at, { method: 'PATCH', body: { name: 'David', favourite: true } })).body['name'], 'David')
+  assert.equal((await ask(at, { method: 'PATCH', body: { direct: 'never' } })).body['direct'], 'never')
+  assert.equal((await ask(at, { method: 'PATCH', body: { direct: 'sometimes' } })).status, 422)
   assert.equal((await ask(`${at}/accept`, { method: 'POST' })).body['state'], 'accepted')
   assert.equal((await ask(`${at}/accept`, { body: { name: 'Dave' } })).body['name'], 'Dave')
   assert.equal((await ask(`${at}/block`, { method: 'POST' })).body['state'], 'blocked')
@@ -218,6 +221,28 @@ test('TE-08 AP-11 every route without token is 401, on the unix socket too; only
     assert.equal((await ask(`${V1}/status`, { method: 'OPTIONS', token: null, overSocket })).status, 401)
   }
   assert.deepEqual(application.calls, [])
+})
+
+test('SE-17 who asks without a token, or from elsewhere, is in the log once a minute, and no token of theirs', async (t) => {
+  const clock = new VirtualClock()
+  const { log, lines } = recordingLogger()
+  const { ask } = await serve(t, { clock, log })
+  const guess = 'A'.repeat(43)
+  for (let i = 0; i < 40; i++) assert.equal((await ask(`${V1}/identity`, { token: guess })).status, 401)
+  assert.equal((await ask(`${V1}/status`, { headers: { origin: 'https://evil.example' } })).status, 403)
+  assert.equal((await ask('/nothing')).status, 404)
+  await clock.advance(60_000)
+  assert.equal((await ask(`${V1}/contacts`, { token: null })).status, 401)
+  const told = lines.filter(({ fields }) => fields?.['security'] === true)
+  assert.deepEqual(
+    told.map(({ level, fields }) => [level, fields?.['times']]),
+    [
+      ['warn', 1],
+      ['warn', 1],
+      ['warn', 40],
+    ],
+  )
+  assert.ok(!/AAAA|evil/.test(JSON.stringify(lines)))
 })
 
 test('AP-12 the token is 32 bytes in a 0600 file; a wrong one is 401', async (t) => {

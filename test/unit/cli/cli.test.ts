@@ -99,6 +99,7 @@ test('without a daemon every client verb exits with 6 and says how to start one'
   const verbs = [
     'status',
     'peers',
+    'net check',
     'id show',
     'id publish',
     'id rotate',
@@ -108,6 +109,7 @@ test('without a daemon every client verb exits with 6 and says how to start one'
     'contact list',
     `contact add ${BOB}`,
     'contact accept bob',
+    'contact direct bob never',
     'contact block bob',
     'contact unblock bob',
     'contact remove bob',
@@ -193,6 +195,24 @@ test('--json prints one object with a schema version, before or after the verb',
     ['read', ['items']],
     ['read bob', ['items', 'next']],
     ['peers', ['items']],
+    [
+      'net check',
+      [
+        'role',
+        'reachability',
+        'summary',
+        'addresses',
+        'listening',
+        'verified',
+        'unproved',
+        'mapping',
+        'observed',
+        'relays',
+        'serves',
+        'peers',
+        'hints',
+      ],
+    ],
     [`key get ${BOB}`, ['accountId', 'suite', 'number', 'expiresAt', 'devices', 'sizes', 'successor']],
     ['prekey status', ['number', 'total', 'target', 'slices', 'createdAt', 'lastRotatedAt', 'used', 'lastResortUses']],
     ['wait --for=ready', ['for', 'accountId', 'peers']],
@@ -330,6 +350,9 @@ test('contacts: add by link or id, accept, rename, verify, accept a change, bloc
   assert.match((await sotto(home, ['contact', 'verify', 'david', '--undo'])).out, /^not verified/)
   assert.match((await sotto(home, ['contact', 'verify', 'david', '--accept-change'])).out, /new key/)
   assert.equal((await sotto(home, ['contact', 'verify', 'david', '--confirm', '--undo'])).code, 1)
+  assert.match((await sotto(home, ['contact', 'direct', 'david', 'never'])).out, /^never direct: David/)
+  assert.equal(application.contactList.find(({ name }) => name === 'David')?.direct, 'never')
+  assert.equal((await sotto(home, ['contact', 'direct', 'david', 'sometimes'])).code, 1)
   assert.match((await sotto(home, ['contact', 'block', 'david'])).out, /blocked/)
   assert.match(
     (await sotto(home, ['contact', 'list'])).out,

@@ -46,6 +46,24 @@ test('equal and compare agree with the bytes', () => {
   assert.ok(equal(Uint8Array.of(1, 2, 3), Uint8Array.of(0, 1, 2, 3).subarray(1)))
 })
 
+test('SE-18 equal reads every byte of both, wherever the first difference is', () => {
+  const reads = (bytes: Uint8Array): { readonly seen: Uint8Array; readonly at: string[] } => {
+    const at: string[] = []
+    const get = (target: Uint8Array, name: string): unknown => {
+      if (name !== 'length') at.push(name)
+      return target[name as keyof Uint8Array]
+    }
+    return { seen: new Proxy(bytes, { get: get as ProxyHandler<Uint8Array>['get'] & object }), at }
+  }
+  for (const different of [0, 1, 16, 31, undefined]) {
+    const other = new Uint8Array(32)
+    if (different !== undefined) other[different] = 1
+    const [a, b] = [reads(new Uint8Array(32)), reads(other)]
+    assert.equal(equal(a.seen, b.seen), different === undefined)
+    assert.deepEqual([a.at.length, b.at.length], [32, 32])
+  }
+})
+
 test('xor undoes itself and refuses other lengths', () => {
   fc.assert(
     fc.property(bytes, (a) => {
@@ -79,7 +97,7 @@ test('hex and base64url: there and back, one spelling each', () => {
   assert.equal(toBase64url(Uint8Array.of(9, 255, 9).subarray(1, 2)), '_w')
 })
 
-test('wipe zeroes and does not mind what is not there', () => {
+test('SE-02 wipe zeroes and does not mind what is not there', () => {
   const secret = Uint8Array.of(1, 2, 3)
   wipe(secret, undefined)
   assert.deepEqual(secret, new Uint8Array(3))

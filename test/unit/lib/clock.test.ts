@@ -3,8 +3,7 @@ import { getEventListeners } from 'node:events'
 import { mock, test } from 'node:test'
 import { sleep, systemClock, VirtualClock, withDeadline } from '../../../src/lib/clock.ts'
 import { TimeoutError } from '../../../src/lib/errors.ts'
-
-const DAY_MS = 86_400_000
+import { DAY_MS } from '../../../src/lib/time.ts'
 
 test('a virtual clock runs timers in order of time, then of setting', async () => {
   const clock = new VirtualClock(1_000)

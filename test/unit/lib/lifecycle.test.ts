@@ -14,7 +14,7 @@ function part(name: string, seen: string[], fail: 'start' | 'stop' | 'never' = '
   return { name, part: { start: act('start'), stop: act('stop') } }
 }
 
-test('parts start in order and stop in reverse, once', async () => {
+test('SE-07 parts start in order and stop in reverse, once', async () => {
   const seen: string[] = []
   const life = new Lifecycle([part('a', seen), part('b', seen)], silentLogger)
   await life.start()
@@ -33,7 +33,7 @@ test('a part that does not start takes those before it down, and none after it c
   assert.deepEqual(seen, ['start a', 'start b', 'start c', 'stop b', 'stop a'])
 })
 
-test('a part that does not stop does not keep the others up', async () => {
+test('SE-07 a part that does not stop does not keep the others up', async () => {
   const seen: string[] = []
   const errors: unknown[] = []
   const log: Logger = { ...silentLogger, error: (message, fields) => errors.push([message, fields]) }

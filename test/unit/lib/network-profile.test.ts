@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LOCAL, MAIN, NETWORK_PROFILES } from '../../../src/lib/network-profile.ts'
-
-const DAY_MS = 86_400_000
+import { DAY_MS } from '../../../src/lib/time.ts'
 
 test('the profiles go by their names, which fit a protocol id, and cannot be changed', () => {
   assert.deepEqual(Object.keys(NETWORK_PROFILES).sort(), ['local', 'main'])

@@ -16,7 +16,7 @@ async function lookups(sim: RoutingSim): Promise<SimLookup[]> {
 }
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-test('MB-30 MB-37 among 100 and 300 peers a find has all of the true 20 nearest, in log2(N) / 2 + 2 hops at most', async () => {
+test('MB-30 MB-37 OP-12 among 100 and 300 peers a find has all of the true 20 nearest, in log2(N) / 2 + 2 hops at most', async () => {
   for (const peers of [100, 300]) {
     const sim = await RoutingSim.grown({ peers, rng: seededRng(SEED), findsEach: 1 })
     for (const { hops, found, queries } of await lookups(sim)) {

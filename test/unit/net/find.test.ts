@@ -8,7 +8,7 @@ import { NetworkError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { LOCAL, MAIN } from '../../../src/lib/network-profile.ts'
 import { randomBelow, seededRng } from '../../../src/lib/rng.ts'
-import { CANDIDATES_MAX, LIVE_FOR_MS, LiveTable } from '../../../src/net/live-table.ts'
+import { CANDIDATES_MAX, LIVE_FOR_MS, LiveTable } from '../../../src/net/find/live-table.ts'
 import { compareDistance } from '../../../src/protocol/replicas.ts'
 import { positions } from '../../../src/net/peer-id.ts'
 import type { HolderLink } from '../../../src/net/ports.ts'
@@ -217,7 +217,7 @@ test('the table believes no stranger: named peers are candidates, live ones keep
   assert.deepEqual(routing.known(new Uint8Array(32), 9), [], 'nobody could dial it')
 })
 
-test('a live peer that fails is benched, tried again once, and then forgotten', async () => {
+test('AS-03 OP-27 a live peer that fails is benched, tried again once, and then forgotten', async () => {
   const [selfId = '', a = ''] = await ids(2)
   const clock = new VirtualClock()
   const table = new LiveTable(selfId, positionOf, clock)
@@ -235,7 +235,7 @@ test('a live peer that fails is benched, tried again once, and then forgotten', 
   assert.equal(table.record(a), undefined)
 })
 
-test('F22 a dead peer is not brought back by those who name it, each time for longer; who shows itself is in at once', async () => {
+test('F22 OP-27 a dead peer is not brought back by those who name it, each time for longer; who shows itself is in at once', async () => {
   const [selfId = '', a = ''] = await ids(2)
   const clock = new VirtualClock()
   const table = new LiveTable(selfId, positionOf, clock)

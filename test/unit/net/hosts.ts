@@ -6,7 +6,6 @@ import type { TestContext } from 'node:test'
 import { nativeProvider } from '../../../src/crypto/native.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
-import type { LogFields, Logger } from '../../../src/lib/log.ts'
 import { LOCAL } from '../../../src/lib/network-profile.ts'
 import { systemRng } from '../../../src/lib/rng.ts'
 import { Host } from '../../../src/net/host.ts'
@@ -14,10 +13,13 @@ import type { HostInit } from '../../../src/net/host.ts'
 import type { HolderHandler } from '../../../src/net/ports.ts'
 import { ANSWER_KIND, HOLDER_STATUS, HOLDER_VERB } from '../../../src/wire/holder.ts'
 import type { HolderResponse } from '../../../src/wire/holder.ts'
+import type { PeerRecord } from '../../../src/wire/peer.ts'
 
 export interface TestHostOptions extends Partial<HostInit> {
   /** Serves FIND, the least that a holder does. */
   readonly holder?: boolean
+  /** Whom it names before all others; may grow meanwhile. */
+  readonly rumours?: readonly PeerRecord[]
 }
 
 /** A directory that is gone after the test. */
@@ -29,13 +31,14 @@ export async function tempDir(t: TestContext): Promise<string> {
 
 /** A started host in `dir`, stopped after the test. */
 export async function startHost(t: TestContext, dir: string, options: TestHostOptions = {}): Promise<Host> {
-  const { holder = true, ...init } = options
+  const { holder = true, rumours, ...init } = options
   const host = await Host.create({
     keyFile: join(dir, 'node.key'),
     cacheFile: join(dir, 'peers'),
     listen: ['/ip4/127.0.0.1/tcp/0'],
     announce: [],
     bootstrap: [],
+    role: 'peer',
     profile: LOCAL,
     crypto: nativeProvider,
     clock: systemClock,
@@ -43,34 +46,25 @@ export async function startHost(t: TestContext, dir: string, options: TestHostOp
     log: silentLogger,
     ...init,
   })
-  if (holder) await host.setHolderHandler(finder(host))
+  if (holder) await host.setHolderHandler(finder(host, rumours))
   await host.start()
   t.after(async () => host.stop())
   return host
 }
 
-/** Answers every request with the peers near what was asked. */
-export function finder(host: Host): HolderHandler {
+/** Answers every request with the peers near what was asked, and before them with whoever is in `rumours` by then. */
+export function finder(host: Host, rumours: readonly PeerRecord[] = []): HolderHandler {
   return async (_caller, request): Promise<HolderResponse> => {
     const target = request.kind === HOLDER_VERB.find ? request.body.target : new Uint8Array(32)
     const status = request.kind === HOLDER_VERB.find ? HOLDER_STATUS.ok : HOLDER_STATUS.notFound
-    return { status, answer: { kind: ANSWER_KIND.empty, body: {} }, closer: host.routing.known(target, 20) }
+    const closer = [...rumours, ...host.routing.known(target, 20)].slice(0, 20)
+    return { status, answer: { kind: ANSWER_KIND.empty, body: {} }, closer }
   }
 }
 
 /** A host of its own, in a directory of its own. */
 export async function newHost(t: TestContext, options: TestHostOptions = {}): Promise<Host> {
   return startHost(t, await tempDir(t), options)
-}
-
-/** A logger that keeps what it is told. */
-export function recordingLogger(): { log: Logger; lines: { level: string; message: string; fields?: LogFields }[] } {
-  const lines: { level: string; message: string; fields?: LogFields }[] = []
-  const at = (level: string) => (message: string, fields?: LogFields) => {
-    lines.push({ level, message, ...(fields === undefined ? {} : { fields }) })
-  }
-  const log: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), child: () => log }
-  return { log, lines }
 }
 
 /** Waits until `condition` holds; throws after `deadlineMs`. */

@@ -10,9 +10,9 @@ import { nativeProvider } from '../../../src/crypto/native.ts'
 import { nobleProvider } from '../../../src/crypto/noble.ts'
 import { systemRng } from '../../../src/lib/rng.ts'
 import type { Encrypter } from '../../../src/net/libp2p-node.ts'
-import { NOISE_PROTOCOL, noiseLink } from '../../../src/net/noise-link.ts'
-import { TLS_PROTOCOL, tlsLink } from '../../../src/net/tls-link.ts'
-import type { TlsObserver } from '../../../src/net/tls-link.ts'
+import { NOISE_PROTOCOL, noiseLink } from '../../../src/net/link/noise-link.ts'
+import { TLS_PROTOCOL, tlsLink } from '../../../src/net/link/tls-link.ts'
+import type { TlsObserver } from '../../../src/net/link/tls-link.ts'
 
 interface Seen {
   readonly side: string

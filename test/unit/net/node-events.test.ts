@@ -2,7 +2,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import type { Node } from '../../../src/net/libp2p-node.ts'
 import { NodeEvents } from '../../../src/net/node-events.ts'
-import { recordingLogger } from './hosts.ts'
+import { recordingLogger } from '../../support/recording-logger.ts'
 
 const NAMES = ['peer:connect', 'peer:disconnect', 'peer:identify', 'self:peer:update']
 

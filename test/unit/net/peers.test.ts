@@ -10,13 +10,14 @@ import { silentLogger } from '../../../src/lib/log.ts'
 import { LOCAL, MAIN } from '../../../src/lib/network-profile.ts'
 import { seededRng, systemRng } from '../../../src/lib/rng.ts'
 import { addressFor, ipOf, keepAddresses, parseAddress, withoutPeer } from '../../../src/net/addresses.ts'
-import { Bootstrap, readBootstrap } from '../../../src/net/bootstrap.ts'
-import { Keeper } from '../../../src/net/keeper.ts'
-import { PeerCache, REMEMBERED_PEERS_MAX } from '../../../src/net/peer-cache.ts'
+import { Bootstrap, readBootstrap } from '../../../src/net/join/bootstrap.ts'
+import { Keeper } from '../../../src/net/find/keeper.ts'
+import { PeerCache, REMEMBERED_PEERS_MAX } from '../../../src/net/join/peer-cache.ts'
 import { PeerDatastore } from '../../../src/net/peer-datastore.ts'
 import { multihashOfPeerId, parsePeerId, positions, publicKeyOfPeerId } from '../../../src/net/peer-id.ts'
-import { loadPeerKey, peerSigner } from '../../../src/net/peer-key.ts'
-import { recordingLogger, tempDir } from './hosts.ts'
+import { loadPeerKey, peerSigner } from '../../../src/net/link/peer-key.ts'
+import { recordingLogger } from '../../support/recording-logger.ts'
+import { tempDir } from './hosts.ts'
 
 const ID = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA' // libp2p/specs peer-ids, test vector
 const OTHER = '12D3KooWRRqAo5f41sQmc9BpsfqarZgd7PWUiX14Mz1htXDEc7Gp'
@@ -118,14 +119,17 @@ test('ID-08 bootstrap entries that are no addresses are skipped with a warning',
     '',
     '/ip4/8.8.8.8/tcp/1/p2p/nobody',
     '/ip4/1.1.1.1/tcp/7',
+    '/dnsaddr/boot.example/tcp/1',
+    `/dns4/boot.example/tcp/1/p2p/${ID}`,
   ]
-  assert.deepEqual(readBootstrap(entries, log).map(String), [entries[0], entries[4]])
+  assert.deepEqual(readBootstrap(entries, log).map(String), [entries[0], entries[4], entries[6]])
   assert.deepEqual(
     lines.map((line) => [line.level, line.fields?.['entry']]),
     [
       ['warn', 2],
       ['warn', 3],
       ['warn', 4],
+      ['warn', 6],
     ],
   )
 })
@@ -141,6 +145,7 @@ test('DT-15 joining is tried for ever, with pauses that grow to at most 24 s, an
     rng: seededRng(1),
     log: silentLogger,
     cached: () => [{ id: OTHER, addresses: ['/ip4/8.8.4.4/tcp/1'] }],
+    invited: () => [],
     connections: () => connected,
     isConnected: () => connected > 0,
     dial: async () => {
@@ -175,6 +180,7 @@ test('the keeper connects neighbours again, searches when nudged, and stops', as
   const connected = new Set<string>()
   let searches = 0
   const keeper = new Keeper({
+    neighbours: 20,
     clock,
     rng: seededRng(2),
     log: silentLogger,
@@ -213,6 +219,7 @@ test('fewer neighbours than there should be are looked after sooner; protection 
   const rounds: number[] = []
   const protections: (readonly string[])[] = []
   const keeper = new Keeper({
+    neighbours: 20,
     clock,
     rng: seededRng(2),
     log: silentLogger,

@@ -9,7 +9,8 @@ import { LOCAL } from '../../../src/lib/network-profile.ts'
 import { createNode } from '../../../src/net/libp2p-node.ts'
 import type { Encrypter, Node } from '../../../src/net/libp2p-node.ts'
 import { protocolsOf } from '../../../src/net/protocols.ts'
-import { tlsLink } from '../../../src/net/tls-link.ts'
+import { tlsLink } from '../../../src/net/link/tls-link.ts'
+import { ROLES } from '../../../src/lib/roles.ts'
 
 /** A started node with these links, stopped after the test. */
 export async function rawPeer(t: TestContext, encrypters: readonly Encrypter[] = [tlsLink()]): Promise<Node> {
@@ -17,6 +18,7 @@ export async function rawPeer(t: TestContext, encrypters: readonly Encrypter[] =
     privateKey: await generateKeyPair('Ed25519'),
     listen: ['/ip4/127.0.0.1/tcp/0'],
     announce: [],
+    role: ROLES.peer,
     profile: LOCAL,
     kadId: protocolsOf('local').kadId,
     encrypters,

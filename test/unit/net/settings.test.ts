@@ -9,7 +9,7 @@ interface KadSettings {
   readonly queryManager: { readonly alpha: number; readonly disjointPaths: number }
 }
 
-test('MB-32 MB-33 buckets of 20, three questions side by side, over two disjoint paths', async (t) => {
+test('MB-32 MB-33 NA-04 kad-dht: buckets of 20, three questions side by side, over two disjoint paths', async (t) => {
   const node = await rawPeer(t)
   const kad = node.services.dht as unknown as KadSettings
   assert.equal(kad.routingTable.kBucketSize, 20)

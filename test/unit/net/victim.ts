@@ -22,6 +22,7 @@ for (let i = 0; i < Number(count); i++) {
     listen: ['/ip4/127.0.0.1/tcp/0'],
     announce: [],
     bootstrap: [bootstrap],
+    role: 'peer',
     profile: LOCAL,
     crypto: nativeProvider,
     clock: systemClock,

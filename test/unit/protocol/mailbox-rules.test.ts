@@ -5,6 +5,7 @@ import { nativeProvider as crypto } from '../../../src/crypto/native.ts'
 import { nobleProvider } from '../../../src/crypto/noble.ts'
 import { concat, equal, toHex, utf8 } from '../../../src/lib/bytes.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/lib/time.ts'
 import { accountId } from '../../../src/protocol/account-id.ts'
 import {
   accountCardKey,
@@ -13,14 +14,12 @@ import {
   cardKey,
   commitmentOf,
   compareVersions,
-  DAY_MS,
   epochKey,
   epochOf,
   epochsToPublish,
   epochsToRead,
   expiryAllowed,
   expiryHour,
-  HOUR_MS,
   joinStates,
   laneOf,
   laneProof,

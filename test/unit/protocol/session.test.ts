@@ -281,7 +281,7 @@ test('E2-14 both sides send 100 at once and nothing is lost', () => {
   b.receive(a.send('and on'))
 })
 
-test('E2-15 E2-39 E2-44 the same packet twice is a duplicate: in the chain, in older chains, and after a restart', () => {
+test('E2-15 SE-03 E2-39 E2-44 the same packet twice is a duplicate: in the chain, in older chains, and after a restart', () => {
   const { a, b } = established(19)
   const packets: Uint8Array[] = []
   for (let i = 0; i < 4; i++) {
@@ -845,7 +845,7 @@ test('accept in two stages: the claimed card can be looked at, and refused, in b
   assert.equal(textOf(taken.plaintext), 'two stages')
 })
 
-test('what a step consumes is exactly what the new state no longer has, and nothing of the old state is mutated', () => {
+test('SE-03 SE-04 what a step consumes is exactly what the new state no longer has, and nothing of the old state is mutated', () => {
   const { a, b } = established(96)
   const check = (
     before: Side['state'],

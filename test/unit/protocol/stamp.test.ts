@@ -4,8 +4,9 @@ import { nativeProvider as crypto } from '../../../src/crypto/native.ts'
 import { nobleProvider } from '../../../src/crypto/noble.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/lib/time.ts'
 import { leadingZeroBits, stampChallenge, stampEffort, stampPrice } from '../../../src/protocol/stamp.ts'
-import { HOUR_MS, nameOfLetter, wellFormed } from '../../../src/protocol/mailbox-rules.ts'
+import { nameOfLetter, wellFormed } from '../../../src/protocol/mailbox-rules.ts'
 import { LetterStamps, stampSolver } from '../../../src/services/stamps/solver.ts'
 import {
   STAMP_CHECKS_PER_SECOND,
@@ -17,7 +18,6 @@ import type { Letter } from '../../../src/wire/letter.ts'
 const clock = new VirtualClock()
 const rng = seededRng(5)
 const never = new AbortController().signal
-const DAY_MS = 24 * HOUR_MS
 
 function letter(changes: Partial<Letter> = {}): Letter {
   return {

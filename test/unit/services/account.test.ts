@@ -18,6 +18,7 @@ import {
 } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { type Rng, seededRng, systemRng } from '../../../src/lib/rng.ts'
+import { DAY_MS } from '../../../src/lib/time.ts'
 import { accountId } from '../../../src/protocol/account-id.ts'
 import { accountCardHash, verifyAccountCard, verifyPrekeyCard } from '../../../src/protocol/card-rules.ts'
 import { accountCardKey, epochKey, epochOf, prekeyCardKey } from '../../../src/protocol/mailbox-rules.ts'
@@ -39,7 +40,6 @@ import type { Vault } from '../../../src/store/vault.ts'
 import { CARD_KIND } from '../../../src/wire/holder.ts'
 import { CardMemory } from './card-network.ts'
 
-const DAY_MS = 86_400_000
 const PROFILE = { epochMs: 7 * DAY_MS }
 const PASSPHRASE = 'correct horse battery staple'
 const CHEAP = { memoryKiB: 64, passes: 1, length: 32 }
@@ -248,7 +248,7 @@ test('ID-28 device ids are 128 random bits', async () => {
   assert.ok(new Set(deviceId).size > 4)
 })
 
-test('ID-16 no private byte lies in the home as it is, and its files are for the owner alone', async () => {
+test('ID-16 SE-13 no private byte lies in the home as it is, and its files are for the owner alone', async () => {
   const at = await home()
   const { phrase, vault } = await createAccount(at.context, { passphrase: PASSPHRASE })
   const account = await loadAccount(at.context, vault)

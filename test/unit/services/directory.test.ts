@@ -29,7 +29,6 @@ async function next(card: AccountCard, changes: Partial<AccountCardBody> = {}): 
 
 function contactOf(changes: Partial<Contact> = {}): Contact {
   return {
-    version: 1,
     accountId: BOB,
     name: 'Bob',
     state: CONTACT_STATE.accepted,
@@ -42,6 +41,7 @@ function contactOf(changes: Partial<Contact> = {}): Contact {
     laneNumber: 3,
     note: '',
     favourite: true,
+    direct: 1,
     addedAt: 1,
     lastSeenAt: 0,
     token: undefined,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '../../../src/lib/bytes.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/lib/time.ts'
 import { mailboxDigest } from '../../../src/protocol/mailbox-digest.ts'
 import { possessionHash } from '../../../src/protocol/mailbox-proofs.ts'
 import {
@@ -19,7 +20,7 @@ import type { HolderAnswer, HolderRequest, HolderResponse, Possession } from '..
 import type { Tombstone } from '../../../src/wire/letter.ts'
 import { flipped } from '../protocol/card-fixtures.ts'
 import { one, openOn } from './holder-fixture.ts'
-import { crypto, DAY_MS, directLink, HOUR_MS, makeLetter, never, positionOf } from './swarm.ts'
+import { crypto, directLink, makeLetter, never, positionOf } from './swarm.ts'
 import type { MadeLetter } from './swarm.ts'
 
 type Harness = Awaited<ReturnType<typeof one>>

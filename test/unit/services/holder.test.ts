@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toHex, utf8 } from '../../../src/lib/bytes.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/lib/time.ts'
 import { accountId } from '../../../src/protocol/account-id.ts'
 import { ownerProof, receiptHolds } from '../../../src/protocol/mailbox-proofs.ts'
 import {
@@ -22,7 +23,7 @@ import type { CardRecord, HolderRequest, HolderResponse } from '../../../src/wir
 import type { Deposit, Letter } from '../../../src/wire/letter.ts'
 import { cardOf, certificateOf, flipped, idOf, NOW_S, prekeysOf } from '../protocol/card-fixtures.ts'
 import { one, openOn } from './holder-fixture.ts'
-import { crypto, DAY_MS, directLink, HOUR_MS, makeLetter, never, SIZES, Swarm } from './swarm.ts'
+import { crypto, directLink, makeLetter, never, SIZES, Swarm } from './swarm.ts'
 import type { HolderNode, MadeLetter, MemoryLink } from './swarm.ts'
 
 async function diskOf(node: HolderNode): Promise<Buffer> {

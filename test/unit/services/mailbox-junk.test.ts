@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '../../../src/lib/bytes.ts'
+import { DAY_MS } from '../../../src/lib/time.ts'
 import { commitmentOf, epochKey, epochOf, expiryHour, letterId } from '../../../src/protocol/mailbox-rules.ts'
 import { LetterStamps, stampSolver } from '../../../src/services/stamps/solver.ts'
 import type { LetterVerdict } from '../../../src/services/mailbox/collect.ts'
 import type { Letter } from '../../../src/wire/letter.ts'
-import { crypto, DAY_MS, makeLetter, never, PROFILE, SIZES, Swarm } from './swarm.ts'
+import { crypto, makeLetter, never, PROFILE, SIZES, Swarm } from './swarm.ts'
 import type { HolderNode } from './swarm.ts'
 
 const PLACES = 4

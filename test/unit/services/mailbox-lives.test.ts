@@ -4,6 +4,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { toHex } from '../../../src/lib/bytes.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/lib/time.ts'
 import {
   accountCardKey,
   cardExpiryMs,
@@ -19,7 +20,7 @@ import type { CardRecord } from '../../../src/wire/holder.ts'
 import { cardOf, idOf } from '../protocol/card-fixtures.ts'
 import { one } from './holder-fixture.ts'
 import { people } from './mail-people.ts'
-import { crypto, DAY_MS, HOUR_MS, never, PROFILE, Swarm } from './swarm.ts'
+import { crypto, never, PROFILE, Swarm } from './swarm.ts'
 import type { HolderNode } from './swarm.ts'
 
 const KIB = 1_024

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toHex } from '../../../src/lib/bytes.ts'
+import { MINUTE_MS } from '../../../src/lib/time.ts'
 import { COMPLETE_ANSWERS, REPLICAS } from '../../../src/protocol/replicas.ts'
 import { HOLDER_STATUS, HOLDER_VERB } from '../../../src/wire/holder.ts'
 import { answer, people, until } from './mail-people.ts'
 import { PROFILE, Swarm } from './swarm.ts'
 import type { HolderNode } from './swarm.ts'
 
-const MINUTE_MS = 60_000
 /** Holders that know nothing of the letters in question, the most distant ones. */
 const LAST = 1
 

@@ -76,6 +76,8 @@ test('MB-20 the holder role waits for the puzzle and for the time, and for neith
       log: silentLogger,
       puzzle: async () => (profile.puzzleBits === 0 ? new Uint8Array(16) : new Promise((resolve) => (solve = resolve))),
       take: async (nonce) => void taken.push(nonce),
+      putDown: async () => {},
+      reach: { now: () => 'public', onChange: () => () => {} },
     })
   await role(LOCAL).start()
   assert.equal(taken.length, 1)

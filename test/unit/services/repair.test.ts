@@ -7,6 +7,7 @@ import { eachBounded } from '../../../src/lib/bounded.ts'
 import { VirtualClock } from '../../../src/lib/clock.ts'
 import { NetworkError, StorageError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
+import { HOUR_MS } from '../../../src/lib/time.ts'
 import { placement, rungPlacement } from '../../../src/protocol/replicas.ts'
 import { Distrust, DISTRUST_MS, DISTRUSTED_MAX } from '../../../src/services/distrust/distrust.ts'
 import type { EvidenceStore } from '../../../src/services/distrust/distrust.ts'
@@ -20,7 +21,6 @@ import type { Evidence } from '../../../src/store/peer-notes.ts'
 import type { HolderRequest, HolderResponse } from '../../../src/wire/holder.ts'
 import type { PeerRecord } from '../../../src/wire/peer.ts'
 
-const HOUR_MS = 3_600_000
 const never = new AbortController().signal
 
 test('MB-17 a peer is as old as we have seen it, whatever short gaps there were', async () => {
@@ -278,7 +278,7 @@ class MemoryEvidence implements EvidenceStore {
   }
 }
 
-test('MB-20 a liar is left out for a week, with what it was caught by, across a restart', async () => {
+test('MB-20 AS-03 a liar is left out for a week, with what it was caught by, across a restart', async () => {
   const clock = new VirtualClock()
   const store = new MemoryEvidence()
   const distrust = new Distrust({ clock, log: silentLogger, store })

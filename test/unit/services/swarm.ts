@@ -13,6 +13,7 @@ import { NetworkError } from '../../../src/lib/errors.ts'
 import { silentLogger } from '../../../src/lib/log.ts'
 import { seededRng } from '../../../src/lib/rng.ts'
 import type { Rng } from '../../../src/lib/rng.ts'
+import { DAY_MS } from '../../../src/lib/time.ts'
 import { byDistance } from '../../../src/protocol/replicas.ts'
 import {
   commitmentOf,
@@ -43,8 +44,6 @@ import type { Deposit, LaneProof, Letter, Tombstone } from '../../../src/wire/le
 import type { PeerRecord } from '../../../src/wire/peer.ts'
 
 export const crypto = nativeProvider
-export const DAY_MS = 86_400_000
-export const HOUR_MS = 3_600_000
 export const PROFILE: MailProfile = {
   epochMs: 7 * DAY_MS,
   stampBits: 2,
@@ -144,7 +143,12 @@ export class HolderNode {
 
   async handle(caller: HolderCaller, request: HolderRequest): Promise<HolderResponse> {
     const honest = (): Promise<HolderResponse> => this.service.handle(caller, request)
-    return this.lie === undefined ? honest() : this.lie(caller, request, honest)
+    this.swarm.busy++
+    try {
+      return await (this.lie === undefined ? honest() : this.lie(caller, request, honest))
+    } finally {
+      this.swarm.busy--
+    }
   }
 }
 
@@ -154,6 +158,8 @@ export class Swarm {
   readonly quotas: QuotaLimits
   readonly distrust = new MemoryDistrust()
   readonly nodes: HolderNode[] = []
+  /** Requests that holders are working on. */
+  busy = 0
   readonly #changes: ((peerId: string, connected: boolean) => void)[] = []
   readonly #parts: { stop(): Promise<void> | void }[] = []
   readonly #networks = new Map<string, MemoryNetwork>()

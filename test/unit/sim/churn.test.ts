@@ -225,7 +225,7 @@ test('MB-19 with a sender who is always there the gap is one cycle, 24 hours', (
   assert.ok(longest > 0 && longest <= 25, `${longest} h`)
 })
 
-test(`MB-48 twenty peers, half an hour up in the mean, 24 h: 99.9 % of mails are delivered (seed ${SEED})`, () => {
+test(`MB-48 OP-12 twenty peers, half an hour up in the mean, 24 h: 99.9 % of mails are delivered (seed ${SEED})`, () => {
   const cared = deliver(SEED, 1_000, CARES.sender)
   assert.ok(cared.delivered >= 0.999 * cared.mails, `${cared.delivered} of ${cared.mails}`)
   const day = { ...setting, model: UPTIME_30, records: 300, slots: UPTIME_30_PEERS, days: 1 }

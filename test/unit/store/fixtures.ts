@@ -115,7 +115,6 @@ export function message(contact: Uint8Array, order: number, change: Partial<Mess
 
 export function contact(accountId: Uint8Array, change: Partial<Contact> = {}): Contact {
   return {
-    version: 1,
     accountId,
     name: 'Carol',
     state: CONTACT_STATE.accepted,
@@ -128,6 +127,7 @@ export function contact(accountId: Uint8Array, change: Partial<Contact> = {}): C
     laneNumber: 0,
     note: '',
     favourite: false,
+    direct: 1,
     addedAt: 1_800_000_000_000,
     lastSeenAt: 0,
     token: undefined,

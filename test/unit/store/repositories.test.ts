@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { concat } from '../../../src/lib/bytes.ts'
+import { concat, toHex, utf8 } from '../../../src/lib/bytes.ts'
 import { CodecError, ConflictError, StorageError } from '../../../src/lib/errors.ts'
 import { bucketKey } from '../../../src/store/buckets.ts'
 import {
@@ -14,11 +14,27 @@ import {
 } from '../../../src/store/conversation-counters.ts'
 import { PARTS_AGE_MAX_MS, PARTS_CONTACT_BYTES_MAX, PARTS_CONTACT_SETS_MAX } from '../../../src/store/parts.ts'
 import type { PartBody } from '../../../src/store/parts.ts'
-import { messageCodec } from '../../../src/store/records.ts'
+import { CONTACT_DIRECT, contactDeviceCodec, messageCodec } from '../../../src/store/records.ts'
 import type { Message, StoredEvent } from '../../../src/store/records.ts'
 import { Events } from '../../../src/store/events.ts'
 import { Outbox } from '../../../src/store/outbox.ts'
-import { decode, encode } from '../../../src/wire/codec.ts'
+import { Repository } from '../../../src/store/repository.ts'
+import { openStore } from '../../../src/store/store.ts'
+import { accountCardCodec } from '../../../src/wire/card.ts'
+import {
+  bool,
+  decode,
+  encode,
+  fixed,
+  list,
+  oneOf,
+  optional,
+  struct,
+  text,
+  u32,
+  u64,
+  u8,
+} from '../../../src/wire/codec.ts'
 import { PART_BYTES_MAX } from '../../../src/wire/content.ts'
 import { oneTimeFixture, ownAccountFixture, ownDeviceFixture } from './own-fixtures.ts'
 import { aTombstone, bytes, collect, contact, fillTheDisk, message, newHome, outboxItem } from './fixtures.ts'
@@ -52,6 +68,71 @@ test('settings, contacts, conversations: put, get, list, delete', async (t) => {
     ],
     [undefined, undefined, undefined],
   )
+})
+
+/** A contact of the first version, as the program of before wrote it. */
+const contactV1Codec = struct({
+  version: u8,
+  accountId: fixed(32),
+  name: text(64),
+  state: oneOf(1, 2, 3, 4),
+  pinned: optional(accountCardCodec),
+  pinSource: oneOf(1, 2, 3),
+  pinnedAt: u64,
+  checkedAt: u64,
+  verified: bool,
+  changed: optional(accountCardCodec),
+  laneNumber: u32,
+  note: text(512),
+  favourite: bool,
+  addedAt: u64,
+  lastSeenAt: u64,
+  token: optional(fixed(16)),
+  devices: list(contactDeviceCodec, 16),
+})
+
+test('NA-09 a home of before: its contacts are read, may be met directly, and are written as they are now; what comes after is refused', async (t) => {
+  const { store, database, vault } = await newHome(t)
+  const { direct, ...before } = contact(bytes(32), { name: 'Bob', note: 'of before', token: bytes(16), lastSeenAt: 7 })
+  const old = new Repository(database, vault, 'contacts', contactV1Codec)
+  const formats = new Repository(database, vault, 'format', struct({ format: u32 }))
+  const format = async (): Promise<readonly number[]> => (await formats.list()).map((each) => each.format)
+  await database.batch([
+    ...old.put({ id: before.accountId }, { ...before, version: 1 }),
+    ...formats.put({ id: utf8('format') }, { format: 1 }),
+  ])
+  assert.equal(direct, CONTACT_DIRECT.always)
+  assert.deepEqual(await store.contacts.get(before.accountId), { ...before, direct })
+  const reopened = await openStore(database, vault)
+  assert.deepEqual(await format(), [2], 'a program of before says that it is another version’s')
+  const never = { ...before, direct: CONTACT_DIRECT.never }
+  await reopened.batch(reopened.contacts.put(never))
+  assert.deepEqual(await (await openStore(database, vault)).contacts.list(), [never])
+  await assert.rejects(old.list(), StorageError)
+  await database.batch(formats.put({ id: utf8('format') }, { format: 3 }))
+  await assert.rejects(openStore(database, vault), /another version of Sotto/)
+})
+
+test('NA-09 who watches contacts hears of a change that failed what is true instead', async (t) => {
+  const { store, database, path } = await newHome(t)
+  const bob = contact(bytes(32), { name: 'Bob' })
+  await store.batch(store.contacts.put(bob))
+  const heard: string[] = []
+  store.contacts.watch((accountId, now) => void heard.push(`${toHex(accountId)} ${now?.direct ?? 'gone'}`))
+  const links = await fillTheDisk(database, join(path, 'store'))
+  const carol = contact(bytes(32))
+  await assert.rejects(
+    store.batch([...store.contacts.put({ ...bob, direct: CONTACT_DIRECT.never }), ...store.contacts.put(carol)]),
+    StorageError,
+  )
+  for (let i = 0; i < 1_000 && heard.length < 4; i++) await new Promise((resolve) => setTimeout(resolve, 1))
+  const [ofBob, ofCarol] = [bob, carol].map(({ accountId }) =>
+    heard.filter((each) => each.startsWith(toHex(accountId))),
+  )
+  assert.deepEqual([ofBob?.length, ofCarol?.length], [2, 2])
+  assert.ok(ofBob?.[1]?.endsWith(` ${CONTACT_DIRECT.always}`))
+  assert.ok(ofCarol?.[1]?.endsWith(' gone'))
+  for (const link of links) rmSync(link, { force: true })
 })
 
 test('ID-16 the own account and device come back as they were put', async (t) => {

@@ -73,7 +73,7 @@ async function fill(home: Home, ids: readonly Uint8Array[], secrets: readonly Ui
   ])
 }
 
-test('LS-01 ID-16 LS-17 no text, id, time or private key is in any byte on the disk', async (t) => {
+test('LS-01 ID-16 SE-13 LS-17 no text, id, time or private key is in any byte on the disk', async (t) => {
   const home = await newHome(t)
   const ids = [bytes(32), bytes(16), bytes(16), bytes(32)]
   const secrets = [bytes(32), bytes(64), bytes(300)]

@@ -9,13 +9,13 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> }
 
 test('TE-10 npm test runs the types, the linters and every test file that there is', () => {
-  assert.match(
-    scripts['test'] ?? '',
-    /run --silent check .*run --silent test:integration .*run --silent test:simulation/,
-  )
+  const parts = ['check', 'test:integration', 'test:e2e', 'test:simulation']
+  assert.match(scripts['test'] ?? '', new RegExp(parts.map((part) => `run --silent ${part}\\b`).join('.*')))
   for (const part of ['types', 'lint', 'unused', 'test:fast']) assert.match(scripts['check'] ?? '', new RegExp(part))
   const patterns = [
-    ...`${read('test/fast.ts')} ${scripts['test:integration'] ?? ''}`.matchAll(/test\/[\w*/.-]+\.test\.ts/g),
+    ...[read('test/fast.ts'), scripts['test:integration'], scripts['test:e2e']]
+      .join(' ')
+      .matchAll(/test\/[\w*/.-]+\.test\.ts/g),
   ]
   const run = new Set(patterns.flatMap(([pattern]) => globSync(pattern, { cwd: ROOT })))
   const left = globSync('{test,src}/**/*.test.ts', { cwd: ROOT }).filter((file) => !run.has(file))
