@@ -37,7 +37,7 @@ interface Relay {
 
 async function relayNode(t: TestContext): Promise<Relay> {
   const rest = { listen: [], clock: systemClock, rng: systemRng, log: silentLogger }
-  const reach = reachParts({ announced: [], role: ROLES.peer, profile: LOCAL, ...rest })
+  const reach = reachParts({ announced: [], role: ROLES.peer, ...rest })
   const node = await createNode({
     privateKey: await generateKeyPair('Ed25519'),
     listen: ['/ip4/127.0.0.1/tcp/0'],

@@ -1,7 +1,6 @@
 /** What has to be there before libp2p is put together, since it is part of it. */
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { NetworkProfile } from '../../lib/network-profile.ts'
 import type { Rng } from '../../lib/rng.ts'
 import type { Role } from '../../lib/roles.ts'
 import { Proofs } from './proofs.ts'
@@ -22,18 +21,16 @@ export interface ReachPartsInit {
   readonly listen: readonly string[]
   readonly announced: readonly string[]
   readonly role: Role
-  readonly profile: Pick<NetworkProfile, 'privateAddresses'>
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
 }
 
-export function reachParts({ listen, announced, role, profile, clock, rng, log }: ReachPartsInit): ReachParts {
-  const { privateAddresses } = profile
+export function reachParts({ listen, announced, role, clock, rng, log }: ReachPartsInit): ReachParts {
   return {
     proofs: new Proofs({ announced, clock, rng }),
     client: new RelayClient(),
-    server: role.relay === undefined ? undefined : new RelayServer({ budget: role.relay, privateAddresses, clock }),
+    server: role.relay === undefined ? undefined : new RelayServer({ budget: role.relay, clock }),
     stun: role.stun ? new StunServer({ listen, clock, log }) : undefined,
   }
 }

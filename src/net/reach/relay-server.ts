@@ -10,7 +10,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { NetworkError } from '../../lib/errors.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import type { RelayBudget } from '../../lib/roles.ts'
-import { addressAllowed, ipOf } from '../addresses.ts'
+import { ipOf } from '../addresses.ts'
 import { fromMultihash } from '../peer-id.ts'
 import { override } from './override.ts'
 import { boundHandshake } from './bounded.ts'
@@ -53,7 +53,6 @@ interface Hop {
 
 export interface RelayServerInit {
   readonly budget: RelayBudget
-  readonly privateAddresses: boolean
   readonly clock: Clock
 }
 
@@ -93,14 +92,8 @@ export class RelayServer {
 
   /** libp2p's service. */
   readonly service = (components: Components): CircuitRelayService => {
-    const { budget, privateAddresses } = this.#init
-    const { addressManager } = components
-    const told = (): ReturnType<typeof addressManager.getAddresses> =>
-      addressManager.getAddresses().filter((address) => addressAllowed(address, { privateAddresses }))
-    const wrapped = override(components, {
-      registrar: this.#gate.wrap(components.registrar),
-      addressManager: override(addressManager, { getAddresses: told }),
-    })
+    const { budget } = this.#init
+    const wrapped = override(components, { registrar: this.#gate.wrap(components.registrar) })
     const server = circuitRelayServer({
       hopTimeout: HOP_DEADLINE_MS,
       maxInboundHopStreams: budget.circuitsPerPeerMax + 2,

@@ -63,7 +63,6 @@ async function world(t: TestContext, link: LinkName, slow: Promise<void> = Promi
     announced: [],
     listen: [],
     role,
-    profile: LOCAL,
     clock: systemClock,
     rng: systemRng,
     log: silentLogger,

@@ -49,7 +49,6 @@ test('NA-02 a bootstrap peer answers STUN on UDP at the port that it listens on 
   const init = {
     listen: [],
     announced: [],
-    profile: { privateAddresses: true },
     clock: systemClock,
     rng: systemRng,
     log: silentLogger,
