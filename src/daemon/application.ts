@@ -19,6 +19,7 @@ import type {
 } from '../api/application.ts'
 import { fromHex, toHex } from '../lib/bytes.ts'
 import { LockedError, NotFoundError, UsageError } from '../lib/errors.ts'
+import { DAY_MS } from '../lib/time.ts'
 import { encodeAccountId, parseAccountId } from '../protocol/account-id.ts'
 import { formatSafetyNumber, safetyNumber, safetyQr } from '../protocol/safety-number.ts'
 import { send } from '../services/outbox/send.ts'
@@ -47,7 +48,7 @@ import {
 } from './views.ts'
 
 /** An invite's one-time token is good for a week. */
-const TOKEN_LIFE_MS = 7 * 24 * 3_600_000
+const TOKEN_LIFE_MS = 7 * DAY_MS
 const NAME_BYTES_MAX = 64
 /** How long an invite waits for holders to take the policy that has its lane; without it the guest pays a stamp. */
 const INVITE_PUBLISH_MS = 3_000

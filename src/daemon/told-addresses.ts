@@ -5,6 +5,7 @@
 import type { Clock } from '../lib/clock.ts'
 import { nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
+import { DAY_MS } from '../lib/time.ts'
 import type { Contacts } from '../services/contacts/contacts.ts'
 import type { Journal } from '../services/events/journal.ts'
 import type { Store } from '../store/store.ts'
@@ -21,7 +22,7 @@ const QUIET_MS = 30 * 60_000
 /** For so long none may be known, after a start or without a line, before contacts are told that there is none. */
 const NONE_MS = 10 * 60_000
 /** Contacts hear of our mailboxes anew after this long (protocol §4: a refresh each month). */
-const REFRESH_MS = 30 * 24 * 3_600_000
+const REFRESH_MS = 30 * DAY_MS
 const TEXT_MAX = 4_096
 const SETTING = 'announced-addresses'
 

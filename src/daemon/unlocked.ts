@@ -8,6 +8,7 @@ import { equal, wipe } from '../lib/bytes.ts'
 import { nameOf } from '../lib/errors.ts'
 import { Lifecycle } from '../lib/lifecycle.ts'
 import type { Startable } from '../lib/lifecycle.ts'
+import { DAY_MS, HOUR_MS } from '../lib/time.ts'
 import { epochsToRead } from '../protocol/mailbox-rules.ts'
 import { WRITE_QUORUM } from '../protocol/replicas.ts'
 import { prekeysFit } from '../protocol/trust.ts'
@@ -55,9 +56,9 @@ import { prekeyRooms } from './prekeys.ts'
 import { toldAddresses } from './told-addresses.ts'
 import type { ToldAddresses } from './told-addresses.ts'
 
-const HOUSEKEEPING_MS = 3_600_000
+const HOUSEKEEPING_MS = HOUR_MS
 /** How long `msg why` can tell the story of a message that is done. */
-const HISTORY_MS = 30 * 24 * 3_600_000
+const HISTORY_MS = 30 * DAY_MS
 /** Addresses settle after the start; what is announced before would be wrong at once. */
 const SETTLE_MS = 2_000
 

@@ -6,6 +6,7 @@
 import { encode } from '../wire/codec.ts'
 import { letterHeaderCodec } from '../wire/letter.ts'
 import { utf8 } from '../lib/bytes.ts'
+import { DAY_MS } from '../lib/time.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import type { LetterName } from './mailbox-rules.ts'
 
@@ -14,7 +15,7 @@ const STAMP_LABEL = utf8('sotto stamp v1')
 const STAMP_COST = { memoryKiB: 4_096, passes: 1, length: 32 } as const
 const NO_NONCE = new Uint8Array(STAMP_NONCE_BYTES)
 /** Size × time that the base price covers: 4 KiB for 7 days. */
-const BASE_BYTE_MS = 4_096 * 7 * 86_400_000
+const BASE_BYTE_MS = 4_096 * 7 * DAY_MS
 
 /**
  * What a stamp is made over, 32 bytes: everything in the letter but the nonce, the claimed bits included. Header and digest are

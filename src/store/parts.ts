@@ -1,5 +1,6 @@
 import { concat, equal } from '../lib/bytes.ts'
 import { StorageError } from '../lib/errors.ts'
+import { DAY_MS } from '../lib/time.ts'
 import { constant, fixed, list, opaque, struct, u16, u32, u64, u8 } from '../wire/codec.ts'
 import type { Coded } from '../wire/codec.ts'
 import { PART_BYTES_MAX, PARTS_MAX } from '../wire/content.ts'
@@ -9,7 +10,7 @@ import { Repository } from './repository.ts'
 import type { Vault } from './vault.ts'
 
 /** How long the parts of a message wait for the others: as long as its sender tries. */
-export const PARTS_AGE_MAX_MS = 30 * 24 * 3_600_000
+export const PARTS_AGE_MAX_MS = 30 * DAY_MS
 /** Bytes of unfinished messages kept for one contact. */
 export const PARTS_CONTACT_BYTES_MAX = 8 * 1_024 * 1_024
 /** Unfinished messages kept for one contact. */

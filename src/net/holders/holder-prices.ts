@@ -9,6 +9,7 @@ import { ExpiringMap } from '../../lib/expiring-map.ts'
 import type { NetworkProfile } from '../../lib/network-profile.ts'
 import { KeyedQueue } from '../../lib/queue.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import { puzzleChallenge, puzzleHolds } from '../../protocol/id-puzzle.ts'
 import { publicKeyOfPeerId } from '../peer-id.ts'
 
@@ -17,7 +18,7 @@ const CHECKS = { perSecond: 50, burst: 256 } as const
 const WAITING_MAX = 256
 const KNOWN_MAX = 4_096
 /** It is good for ever; on another day one more look costs nothing. */
-const GOOD_FOR_MS = 86_400_000
+const GOOD_FOR_MS = DAY_MS
 
 export class HolderPrices {
   readonly #crypto: CryptoProvider

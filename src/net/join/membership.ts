@@ -11,6 +11,7 @@ import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { NetworkProfile } from '../../lib/network-profile.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { Bootstrap } from './bootstrap.ts'
 import type { Dialer } from '../dialer.ts'
@@ -32,7 +33,7 @@ const CACHE_EVERY_MS = 60_000
 /** Peers out of invites that are tried in every round while we are alone. */
 const INVITED_MAX = 16
 /** A stranger may have written the invite, and named somebody who is not of this network: not for ever. */
-const INVITED_FOR_MS = 3_600_000
+const INVITED_FOR_MS = HOUR_MS
 /** Neighbours of which an invite may name some. */
 const NEAR_FOR_INVITES = 20
 /** How often joining looks whether a holder has greeted. */

@@ -7,16 +7,17 @@ import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { randomBelow } from '../../lib/rng.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { DAY_MS, HOUR_MS } from '../../lib/time.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { ipOf, parseAddress } from '../addresses.ts'
 import { wideNetwork } from './inbound.ts'
 
 const KNOWN_MAX = 256
-const KNOWN_FOR_MS = 24 * 3_600_000
+const KNOWN_FOR_MS = DAY_MS
 const PER_NETWORK_MAX = 4
 const REFUSED = { firstMs: 5_000, maxMs: 10 * 60_000, factor: 2 }
 /** Longer than any pause between two tries. */
-const REFUSALS_FOR_MS = 3_600_000
+const REFUSALS_FOR_MS = HOUR_MS
 const REFUSALS_MAX = 512
 
 export interface KnownRelaysInit {

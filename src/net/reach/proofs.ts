@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { randomBelow } from '../../lib/rng.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import { ipOf, isRelayed } from '../addresses.ts'
 import { ADDRESSES_ASKED_MAX, AutoNat } from './autonat.ts'
 import { arrivalOf, wideNetwork } from './inbound.ts'
@@ -17,9 +18,9 @@ const ROUND_MS = 15_000
 const ASKED_AT_ONCE = 3
 const ASKED_PER_ROUND_MAX = 8
 const SPEAKERS_MAX = 512
-const SPEAKER_FOR_MS = 24 * 3_600_000
+const SPEAKER_FOR_MS = DAY_MS
 /** Proofs are ended by us and not by libp2p. */
-const FOR_EVER_MS = 10 * 365 * 24 * 3_600_000
+const FOR_EVER_MS = 10 * 365 * DAY_MS
 
 export interface ProofsInit {
   readonly announced: readonly string[]

@@ -10,6 +10,7 @@ import { NetworkError, nameOf } from '../../lib/errors.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { KnownRelays } from './known-relays.ts'
 
@@ -29,9 +30,9 @@ const TRIAL_EVERY_MS = 30 * 60_000
 /** Trials in vain, a round apart, after which a place is given up. */
 const TRIALS_MAX = 2
 /** A relay that takes us in and lets nobody through, without our noticing, does so for 12 to 24 hours. */
-const TERM_MS = 18 * 3_600_000
+const TERM_MS = 18 * HOUR_MS
 /** Between two changes that nobody forced: contacts are to hear of the first before the second. */
-const CHANGE_EVERY_MS = 3_600_000
+const CHANGE_EVERY_MS = HOUR_MS
 
 /** A relay that has a place for us. */
 interface Place {

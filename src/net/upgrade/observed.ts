@@ -4,6 +4,7 @@
  * third can be told it; where no two do, every destination sees another, and nobody can be told in advance.
  */
 import type { Clock } from '../../lib/clock.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 
 /** `per-destination`: a third party cannot be told where we will come from (symmetric NAT, most carriers' NATs). */
 export type Mapping = 'unknown' | 'endpoint-independent' | 'per-destination'
@@ -11,7 +12,7 @@ export type Mapping = 'unknown' | 'endpoint-independent' | 'per-destination'
 /** Observers that are remembered; the one unheard for longest goes first. */
 const OBSERVERS_MAX = 32
 /** Connections last for days, and nobody says it twice on one. */
-const OBSERVED_TTL_MS = 12 * 3_600_000
+const OBSERVED_TTL_MS = 12 * HOUR_MS
 /** Observers that have to agree: one alone may lie, or stand on our side of the router. */
 const AGREEING_MIN = 2
 

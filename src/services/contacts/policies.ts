@@ -5,12 +5,13 @@ import { nameOf, StorageError } from '../../lib/errors.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Rng } from '../../lib/rng.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import type { Devices } from '../../store/devices.ts'
 import type { Journal } from '../events/journal.ts'
 
 /** Changes gathered into one publication. */
 const GATHER_MS = 50
-const REPUBLISH_MS = 24 * 3_600_000
+const REPUBLISH_MS = DAY_MS
 const RETRY = { firstMs: 1_000, maxMs: 5 * 60_000, factor: 2 } as const
 
 /** One mailbox and the lanes into it. */

@@ -1,6 +1,7 @@
 /** The policies of mailboxes as the put of a letter needs them: lanes in a set, read from disk once. */
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { toHex } from '../../lib/bytes.ts'
+import { HOUR_MS } from '../../lib/time.ts'
 import { CARD_KIND } from '../../wire/holder.ts'
 import { hourPassed, laneSet } from '../../protocol/mailbox-rules.ts'
 import type { HolderDeps } from './deps.ts'
@@ -14,7 +15,7 @@ export interface LanePolicy {
 }
 
 const CACHED_MAX = 512 // about 20 KiB each
-const CACHED_MS = 3_600_000
+const CACHED_MS = HOUR_MS
 
 export class Policies {
   readonly #deps: HolderDeps

@@ -8,6 +8,7 @@ import { concat, equal } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { DecryptError } from '../../lib/errors.ts'
 import type { DecryptReason } from '../../lib/errors.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import { tryDecode } from '../../wire/codec.ts'
 import { CONTENT_KIND, contentBody, contentCodec } from '../../wire/content.ts'
 import type { Content, ContentBody } from '../../wire/content.ts'
@@ -63,7 +64,7 @@ export interface InboxComponents {
 }
 
 /** An envelope id is remembered for as long as its letter can come back: 30 days, and a day for clocks. */
-const SEEN_MS = 31 * 24 * 3_600_000
+const SEEN_MS = 31 * DAY_MS
 const NO_ID = new Uint8Array(16)
 /** What handling a content came to; `complete` unless it is unreadable, or a part of something larger that waits. */
 interface Taken extends Handled {

@@ -6,7 +6,7 @@ import type { Startable } from '../../lib/lifecycle.ts'
 import { nameOf } from '../../lib/errors.ts'
 import { backoffMs } from '../../lib/backoff.ts'
 import { toHex } from '../../lib/bytes.ts'
-import { DAY_MS } from '../../lib/time.ts'
+import { DAY_MS, HOUR_MS } from '../../lib/time.ts'
 import { HOLDER_STATUS, HOLDER_VERB, TOMBSTONES_MAX } from '../../wire/holder.ts'
 import type { HolderStatus } from '../../wire/holder.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
@@ -31,7 +31,7 @@ export interface BurialStore {
 
 /** After that a holder that comes back is put right by the next reader who sees the letter on it. */
 const KEEP_MS = 3 * DAY_MS
-const RETRY = { firstMs: 60_000, maxMs: 6 * 3_600_000, factor: 4 } as const
+const RETRY = { firstMs: 60_000, maxMs: 6 * HOUR_MS, factor: 4 } as const
 /** Burials that are kept at once; the reader's own list of what it has seen covers what is beyond. */
 const BURIALS_MAX = 50_000
 

@@ -1,4 +1,5 @@
 /** Bounds and times of the outbox, each with its reason. */
+import { DAY_MS, HOUR_MS } from '../../lib/time.ts'
 
 /** Items that wait at once: past this, sending is refused rather than memory filled. */
 export const OUTBOX_ITEMS_MAX = 20_000
@@ -19,7 +20,7 @@ export const PUT_BUDGET_MS = 15_000
 /** A stamp may take this long: minutes on a slow core, for a large letter of a month. */
 export const STAMP_BUDGET_MS = 600_000
 /** When a stored letter is looked after again (protocol §4): the sender is the sixth replica. */
-export const RECHECK_MS = [3_600_000, 6 * 3_600_000, 24 * 3_600_000] as const
+export const RECHECK_MS = [HOUR_MS, 6 * HOUR_MS, DAY_MS] as const
 /** Stored items of one device that come due within this time are looked at together. */
 export const LOOK_AHEAD_MS = 10 * 60_000
 /** How long a look waits for others of the same device. */
@@ -34,14 +35,14 @@ export const LOOK_PAUSE_MS = 100
 export const AUDITS_MAX = 2
 /** Puts in a row that gather fewer than W receipts, and how long they go on, until the next rung is tried as well. */
 export const SHORT_PUTS_MAX = 3
-export const SHORT_PUTS_MS = 3_600_000
+export const SHORT_PUTS_MS = HOUR_MS
 /** A stamp for a full box is made dearer by this many bits, at most so many times. */
 export const RESTAMP_BITS = 2
 export const RESTAMPS_MAX = 2
 /** Messages taken back whose direct acknowledgement may still come. */
 export const TAKEN_BACK_MAX = 1_024
 /** How long a message waits for its receipt before it is reported as expired. */
-export const MESSAGE_LIFE_MS = 30 * 24 * 3_600_000
+export const MESSAGE_LIFE_MS = 30 * DAY_MS
 /** After a write that failed nothing is tried for this long: a full disk must not cost a core as well. */
 export const DISK_PAUSE_MS = 1_000
 /** An item whose contact cannot be written to (no grant yet, changed keys) is looked at again this often. */

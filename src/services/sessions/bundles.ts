@@ -10,6 +10,7 @@ import { nameOf } from '../../lib/errors.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { Logger } from '../../lib/log.ts'
+import { DAY_MS } from '../../lib/time.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
 import { sameDevice } from '../../protocol/card-rules.ts'
 import { prekeyCardKey } from '../../protocol/mailbox-rules.ts'
@@ -20,7 +21,7 @@ import type { PrekeyCard } from '../../wire/prekeys.ts'
 const WAIT_MS = 1_500
 const FETCH_MS = 8_000
 /** A prekey that was taken is kept for this long. Its owner keeps the private half for 60 days. */
-const KEPT_MS = 24 * 3_600_000
+const KEPT_MS = DAY_MS
 const KEPT_MAX = 256
 /** A device that could not be served is not asked for again before this. */
 const PAUSE_MS = 60_000

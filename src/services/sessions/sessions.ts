@@ -9,7 +9,7 @@ import { equal, toHex, wipe } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { DecryptError, IdentityChangedError, NotFoundError } from '../../lib/errors.ts'
 import type { Rng } from '../../lib/rng.ts'
-import { DAY_MS } from '../../lib/time.ts'
+import { DAY_MS, HOUR_MS } from '../../lib/time.ts'
 import { encode, tryDecode } from '../../wire/codec.ts'
 import { DEVICES_MAX } from '../../wire/card.ts'
 import type { PrekeyCard } from '../../wire/prekeys.ts'
@@ -98,7 +98,7 @@ export interface OpenedContent {
 }
 
 /** For this long a session that we began is not begun again: its answer may be under way. */
-const ANSWER_MS = 3_600_000
+const ANSWER_MS = HOUR_MS
 
 /**
  * Whether our session waits for its answer. Not where the device has acknowledged it and still writes in another one: it
