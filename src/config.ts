@@ -13,7 +13,7 @@ import { UsageError } from './lib/errors.ts'
 import { ROLE_NAMES, ROLES } from './lib/roles.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
-type Json = Record<string, unknown>
+export type Json = Record<string, unknown>
 
 /** Sun and Linux keep 104 to 108 bytes for the path of a unix socket. */
 const SOCKET_PATH_MAX_BYTES = 100
@@ -22,6 +22,9 @@ const GIBIBYTE = 1_073_741_824
 /** A listening or dialable address; its exact meaning is the network's to check. */
 const ADDRESS = /^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^/\s]+(\/[^/\s]+)*$/
 const address = z.string().max(512).regex(ADDRESS)
+const filePath = z.string().min(1).max(4_096)
+/** `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`. */
+const addressRange = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])
 const perMinute = (standard: number) => z.number().int().min(1).max(1_000_000).default(standard)
 
 const limitsSchema = z.strictObject({
@@ -32,6 +35,8 @@ const limitsSchema = z.strictObject({
   rotationsPerMinute: perMinute(DEFAULT_API_LIMITS.rotationsPerMinute),
   lookupsPerMinute: perMinute(DEFAULT_API_LIMITS.lookupsPerMinute),
   requestsPerMinute: perMinute(DEFAULT_API_LIMITS.requestsPerMinute),
+  tokenPerMinute: perMinute(DEFAULT_API_LIMITS.tokenPerMinute),
+  strangerMessagesPerMinute: perMinute(DEFAULT_API_LIMITS.strangerMessagesPerMinute),
 })
 
 const configSchema = z.strictObject({
@@ -50,7 +55,7 @@ const configSchema = z.strictObject({
   /** Whether contacts may learn our address and meet us directly; for one contact: `sotto contact direct`. */
   direct: z.enum(['always', 'never']).default('always'),
   /** Signed list of peers to join by; `peers.json` in the home where it says nothing. */
-  peerList: z.string().min(1).max(4_096).optional(),
+  peerList: filePath.optional(),
   holder: z
     .strictObject({
       enabled: z.boolean().optional(),
@@ -64,15 +69,38 @@ const configSchema = z.strictObject({
     .prefault({}),
   api: z
     .strictObject({
-      /** Loopback only; the server refuses anything else. */
+      /** Beyond loopback only with `tls`; the server refuses anything else. */
       host: z.string().min(1).max(255).default('127.0.0.1'),
       port: z.number().int().min(0).max(65_535).default(0),
+      /** PEM files of a certificate and its key; a path that is not absolute counts from the home. */
+      tls: z.strictObject({ cert: filePath, key: filePath }).optional(),
+      /** Who else may connect where `host` is not loopback: addresses or networks (CIDR). Loopback always may. */
+      allow: z.array(addressRange).max(64).default([]),
+      /** By what names this machine may be called in a request beyond loopback, besides `host`. */
+      names: z
+        .array(
+          z
+            .string()
+            .max(253)
+            .regex(/^[A-Za-z0-9.:-]+$/),
+        )
+        .max(16)
+        .default([]),
       limits: limitsSchema.prefault({}),
+    })
+    .prefault({}),
+  hooks: z
+    .strictObject({
+      /**
+       * A program and its arguments, run without a shell for every message that comes. What the message says is in neither of
+       * them: the program asks the API, if it wants to know.
+       */
+      onMessage: z.array(filePath).min(1).max(64).optional(),
     })
     .prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
   crypto: z.enum(['auto', 'native', 'noble']).default('auto'),
-  passphraseFile: z.string().min(1).max(4_096).optional(),
+  passphraseFile: filePath.optional(),
 })
 type Parsed = z.output<typeof configSchema>
 export interface Config extends Parsed {
@@ -97,7 +125,7 @@ interface Source {
   readonly flag?: string
   readonly kind: 'text' | 'list' | 'number' | 'boolean'
 }
-const SOURCES: readonly Source[] = [
+export const SOURCES: readonly Source[] = [
   { path: ['network'], env: 'SOTTO_NETWORK', flag: 'network', kind: 'text' },
   { path: ['role'], env: 'SOTTO_ROLE', flag: 'role', kind: 'text' },
   { path: ['listen'], env: 'SOTTO_LISTEN', flag: 'listen', kind: 'list' },
@@ -110,6 +138,10 @@ const SOURCES: readonly Source[] = [
   { path: ['holder', 'diskMaxBytes'], env: 'SOTTO_HOLDER_DISK_MAX_BYTES', kind: 'number' },
   { path: ['api', 'host'], env: 'SOTTO_API_HOST', flag: 'apiHost', kind: 'text' },
   { path: ['api', 'port'], env: 'SOTTO_API_PORT', flag: 'apiPort', kind: 'number' },
+  { path: ['api', 'tls', 'cert'], env: 'SOTTO_API_TLS_CERT', flag: 'tlsCert', kind: 'text' },
+  { path: ['api', 'tls', 'key'], env: 'SOTTO_API_TLS_KEY', flag: 'tlsKey', kind: 'text' },
+  { path: ['api', 'allow'], env: 'SOTTO_API_ALLOW', flag: 'allow', kind: 'list' },
+  { path: ['hooks', 'onMessage'], env: 'SOTTO_ON_MESSAGE', flag: 'onMessage', kind: 'list' },
   { path: ['api', 'limits', 'writesPerMinute'], env: 'SOTTO_API_WRITES_PER_MINUTE', kind: 'number' },
   { path: ['api', 'limits', 'messagesPerMinute'], env: 'SOTTO_API_MESSAGES_PER_MINUTE', kind: 'number' },
   { path: ['log', 'level'], env: 'SOTTO_LOG_LEVEL', flag: 'logLevel', kind: 'text' },
@@ -133,7 +165,7 @@ export async function loadSettings(input: {
 }): Promise<Settings> {
   const { env, flags = {} } = input
   const home = resolveHome(input.home, env)
-  const file = migrate(await readConfigFile(home), MIGRATIONS)
+  const file = await readConfigFile(home)
   const config = parseConfig(overlay(file, env, flags))
   const { good, bad } = sortBootstrap(config.bootstrap)
   const warnings = bad.map(
@@ -148,6 +180,11 @@ export function parseConfig(raw: unknown): Config {
   if (result.success) return withRole(result.data)
   const faults = result.error.issues.map((issue) => `${issue.path.join('.') || 'config'}: ${ruleOf(issue)}`)
   throw new UsageError(`the configuration has ${faults.length} fault(s): ${faults.join('; ')}`)
+}
+
+/** What `config.json` may say, as JSON Schema. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(configSchema, { io: 'input' })
 }
 
 function withRole(parsed: Parsed): Config {
@@ -185,22 +222,29 @@ function fingerprint(text: string): string {
   return hash.toString(16).padStart(16, '0')
 }
 
-async function readConfigFile(home: string): Promise<Json> {
-  const text = await readFile(join(home, 'config.json'), 'utf8').catch((error: unknown) => {
+/** `config.json` of the home, brought up to this version but not checked; empty where there is none. Throws UsageError. */
+export async function readConfigFile(home: string): Promise<Json> {
+  const text = await readFile(configFile(home), 'utf8').catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '{}'
     throw fromSystemError(error, 'cannot read config.json')
   })
   try {
     const value = JSON.parse(text) as unknown
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json
-  } catch {
-    // said below
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return migrate(value as Json, MIGRATIONS)
+  } catch (error) {
+    if (error instanceof UsageError) throw error
   }
   throw new UsageError('config.json is not a JSON object; mend it or move it away')
 }
 
+export function configFile(home: string): string {
+  return join(home, 'config.json')
+}
+
 function overlay(file: Json, env: Environment, flags: Flags): Json {
   const config = structuredClone(file)
+  // As for any package with a native part; SOTTO_CRYPTO says the same more exactly.
+  if (env['NO_NATIVE'] === '1') assign(config, ['crypto'], 'noble')
   for (const source of SOURCES) {
     const text = env[source.env]
     if (text !== undefined && text !== '') assign(config, source.path, fromText(source.kind, text))
@@ -211,8 +255,8 @@ function overlay(file: Json, env: Environment, flags: Flags): Json {
   return config
 }
 
-/** What cannot be converted stays text, so that the schema reports it with the setting's name. */
-function fromText(kind: Source['kind'], text: string): unknown {
+/** What a text means for a setting. What cannot be converted stays text, so that the schema reports it with the setting's name. */
+export function fromText(kind: Source['kind'], text: string): unknown {
   if (kind === 'list') return text.split(/[\s,]+/).filter((part) => part !== '')
   if (kind === 'number') return /^[0-9]{1,16}$/.test(text) ? Number(text) : text
   if (kind === 'boolean' && /^(true|1|yes|on)$/i.test(text)) return true
@@ -220,7 +264,7 @@ function fromText(kind: Source['kind'], text: string): unknown {
   return text
 }
 
-function assign(config: Json, path: readonly string[], value: unknown): void {
+export function assign(config: Json, path: readonly string[], value: unknown): void {
   const [head, ...rest] = path
   if (head === undefined) return
   if (rest.length === 0) {

@@ -1,11 +1,12 @@
 /** The composition root: builds every room once, top to bottom, and starts and stops them. */
 import { mkdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { IdentityView } from './api/application.ts'
+import { join, resolve } from 'node:path'
+import type { IdentityView } from './api/application/account.ts'
+import type { Application } from './api/application/application.ts'
 import type { ApiAddress } from './api/files.ts'
 import { fromSystemError } from './api/errors.ts'
 import { ApiServer } from './api/server.ts'
-import { DaemonApplication } from './daemon/application.ts'
+import { daemonApplication } from './daemon/application/application.ts'
 import type { Base } from './daemon/base.ts'
 import type { Settings } from './config.ts'
 import { selectProvider } from './crypto/select.ts'
@@ -22,9 +23,11 @@ import { Lifecycle } from './lib/lifecycle.ts'
 import type { Part } from './lib/lifecycle.ts'
 import type { Logger } from './lib/log.ts'
 import { silentLogger } from './lib/log.ts'
+import { packageFile } from './lib/own-files.ts'
 import { systemRng } from './lib/rng.ts'
 import { Host } from './net/host.ts'
 import { positions, publicKeyOfPeerId } from './net/peer-id.ts'
+import { MessageHook } from './on-message.ts'
 import { listedPeers } from './peer-list.ts'
 import { loadProfile } from './profile.ts'
 import { accountExists, createAccount } from './services/account/create.ts'
@@ -65,8 +68,10 @@ export async function runDaemon(settings: Settings, log: Logger, hooks: DaemonHo
   try {
     const daemon = await assemble(settings, crypto, log, add)
     if (hooks.passphrase !== undefined && daemon.state() === 'locked') await daemon.unlock(hooks.passphrase)
-    const api = apiServer(settings, crypto, log, daemon)
+    const application = daemonApplication(daemon)
+    const api = apiServer(settings, crypto, log, application)
     await add('api', api)
+    await addHook(settings, log, application, add)
     return { api: api.address, state: daemon.state(), stop }
   } catch (error) {
     await stop()
@@ -161,7 +166,8 @@ async function assemble(settings: Settings, crypto: CryptoProvider, log: Logger,
     },
   }
   const hasAccount = await accountExists(database)
-  const daemon = new Daemon({ base, holder, role: settings.role, hasAccount, version: await versionOf() })
+  const serving = holder === undefined ? undefined : { ...holder, bytesMax: settings.holder.diskMaxBytes }
+  const daemon = new Daemon({ base, holder: serving, role: settings.role, hasAccount, version: await versionOf() })
   await add('daemon', daemon)
   return daemon
 }
@@ -260,19 +266,33 @@ const closing = (database: Database): Part['part'] => ({
   },
 })
 
-function apiServer(settings: Settings, crypto: CryptoProvider, log: Logger, daemon: Daemon): ApiServer {
+async function addHook(settings: Settings, log: Logger, application: Application, add: Add): Promise<void> {
+  const { home, hooks } = settings
+  if (hooks.onMessage === undefined) return
+  const system = { clock: systemClock, rng: systemRng, log: log.child('hook') }
+  await add('message hook', new MessageHook({ application, command: hooks.onMessage, home, ...system }))
+}
+
+function apiServer(settings: Settings, crypto: CryptoProvider, log: Logger, application: Application): ApiServer {
   return new ApiServer({
-    application: new DaemonApplication(daemon),
+    application,
     home: settings.home,
     socketPath: settings.socketPath,
     host: settings.api.host,
     port: settings.api.port,
+    tls: tlsFiles(settings),
+    allow: settings.api.allow,
+    names: settings.api.names,
     limits: settings.api.limits,
     sha256: (...parts) => crypto.sha256(...parts),
     clock: systemClock,
     rng: systemRng,
     log: log.child('api'),
   })
+}
+
+function tlsFiles({ home, api: { tls } }: Settings): { cert: string; key: string } | undefined {
+  return tls === undefined ? undefined : { cert: resolve(home, tls.cert), key: resolve(home, tls.key) }
 }
 
 function accountContext(settings: Settings, crypto: CryptoProvider, database: Database, log: Logger): AccountContext {
@@ -297,6 +317,6 @@ async function makeHome(home: string): Promise<void> {
 }
 
 async function versionOf(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  const text = await readFile(packageFile('package.json'), 'utf8')
   return (JSON.parse(text) as { version: string }).version
 }

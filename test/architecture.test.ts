@@ -19,6 +19,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   daemon: ['lib', 'wire', 'crypto', 'protocol', 'store', 'net', 'services', 'api', 'daemon'],
   top: ['lib', 'wire', 'crypto', 'protocol', 'store', 'net', 'services', 'api', 'daemon', 'top', 'cli'],
   cli: ['lib', 'api', 'top', 'cli'],
+  examples: ['top', 'examples'],
+  web: ['lib', 'api', 'web'],
+  packaging: ['top', 'cli', 'packaging'],
 }
 
 /** The only rooms where a package (or a built-in that touches the world) may appear. */
@@ -26,14 +29,16 @@ const OWNERS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^@noble\/|^@scure\/|^node:crypto$/, ['crypto']],
   [/^level$|^snappyjs$|^crc-32\//, ['store']],
   [/^libp2p$|^@libp2p\/|^@chainsafe\/|^@multiformats\/|^datastore-core|^interface-datastore|^uint8arraylist$/, ['net']],
-  [/^node:fs|^node:path$|^node:os$/, ['store', 'net', 'api', 'top', 'cli']],
+  [/^node:fs|^node:path$|^node:os$/, ['store', 'net', 'api', 'top', 'cli', 'packaging']],
   [/^node:(net|tls|http)$/, ['net', 'api', 'top', 'cli']],
   [/^node:async_hooks$|^node:dgram$|^node-datachannel$/, ['net']],
-  [/^node:child_process$/, ['net', 'top', 'cli']],
+  [/^node:child_process$/, ['net', 'top', 'cli', 'packaging']],
   [/^node:worker_threads$|^node:process$|^node:v8$/, ['crypto', 'top', 'cli']],
-  [/^fastify$|^@fastify\/|^ws$/, ['api']],
+  [/^fastify$|^@fastify\/|^ws$|^prom-client$/, ['api']],
   [/^zod$/, ['api', 'top', 'cli']],
-  [/^pino$|^commander$|^qrcode$/, ['top', 'cli']],
+  [/^pino$|^commander$/, ['top', 'cli']],
+  [/^qrcode$/, ['top', 'cli', 'web']],
+  [/^preact$|^preact\/|^@preact\/|^jsqr$/, ['web']],
   [
     /^node:events$|^node:module$|^node:tty$|^node:util$|^node:buffer$|^node:stream|^node:url$|^node:readline|^node:timers/,
     ['net', 'api', 'top', 'cli'],
@@ -71,7 +76,7 @@ function load(pattern: string): readonly Source[] {
 }
 
 const resolved = (from: string, specifier: string): string => normalize(join(dirname(from), specifier))
-const sources = load('src/**/*.ts')
+const sources = load('src/**/*.{ts,tsx}')
 
 test('imports go down only', () => {
   const faults: string[] = []
@@ -214,7 +219,7 @@ test('no import cycles, type imports included', () => {
 })
 
 test('TE-12 every source file is reached by a test, and nothing is left out of the compiler', () => {
-  const all = [...sources, ...load('test/**/*.ts')]
+  const all = [...sources, ...load('test/**/*.{ts,tsx}')]
   const byPath = new Map(all.map((source) => [source.path, source]))
   const seen = new Set<string>()
   const visit = (path: string): void => {
@@ -222,10 +227,13 @@ test('TE-12 every source file is reached by a test, and nothing is left out of t
     seen.add(path)
     for (const name of byPath.get(path)?.imports ?? []) if (name.startsWith('.')) visit(resolved(path, name))
   }
-  for (const { path } of all) if (path.endsWith('.test.ts')) visit(path)
+  for (const { path } of all) if (/\.test\.tsx?$/.test(path)) visit(path)
   // Entry points are run as processes by the tests.
   visit('src/cli/main.ts')
   visit('src/net/upgrade/webrtc/helper-main.ts')
+  visit('src/web/main.tsx')
+  visit('src/examples/echo-bot.ts')
+  visit('src/packaging/main.ts')
   assert.deepEqual(
     sources.map(({ path }) => path).filter((path) => !seen.has(path)),
     [],
@@ -239,7 +247,7 @@ test('TE-12 every source file is reached by a test, and nothing is left out of t
 
 test('TE-12 no test is skipped or marked to run alone', () => {
   const banned = /\b(?:test|it|describe|suite)\.(?:skip|todo|only)\b|\{\s*(?:skip|todo|only):/
-  const faults = globSync('test/**/*.test.ts', { cwd: ROOT }).filter(
+  const faults = globSync('test/**/*.test.{ts,tsx}', { cwd: ROOT }).filter(
     (path) => path !== 'test/architecture.test.ts' && banned.test(readFileSync(join(ROOT, path), 'utf8')),
   )
   assert.deepEqual(faults, [])

@@ -164,7 +164,7 @@ const DISK_CODES = new Set(['EROFS', 'EACCES', 'EPERM', 'EIO', 'EMFILE', 'ENOTDI
  * Only for start-up and files: in the network a refused connection is daily bread.
  */
 export function fromSystemError(error: unknown, doing: string): unknown {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  const code = error instanceof Error ? (error as { readonly code?: string }).code : undefined
   if (code === 'EADDRINUSE') return new NetworkError(`${doing}: the port is busy; choose another`, { cause: error })
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return new StorageError(`${doing}: the disk is full; make room`, { cause: error })

@@ -1,18 +1,21 @@
 /**
- * Event streams over WebSocket. Each is a pump that reads the durable log and writes it out no faster than the consumer
- * reads; a new event only wakes it. So replay and live are one line, nothing is lost between them, and the most that is
- * ever buffered for a slow consumer is one batch.
+ * Event streams over WebSocket and SSE: how many there are, who may open one, and what closes them. What goes over them is
+ * the pump's (`event-pump.ts`), here are the lines that it writes to.
  *
- * Frames out: `{type:'hello', first, last}`, then `{type:'event', event}` in order; `{type:'gap', from, to}` where
- * numbers are no longer kept. Frames in: `{type:'auth', token}` first, if the upgrade request had no Authorization.
+ * WebSocket frames in: `{type:'auth', token}` first, if the upgrade request had no Authorization; nothing else ever.
  */
 import type { WebSocket } from 'ws'
 import type { Clock } from '../lib/clock.ts'
 import { nameOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
-import type { Application } from './application.ts'
-import { gapAfter } from './routes/events.ts'
+import type { Application } from './application/application.ts'
+import { ownConsumers } from './consumers.ts'
+import { RequestError } from './errors.ts'
+import type { Frame, Reading, Sink } from './event-pump.ts'
+import { pump } from './event-pump.ts'
 import { authFrame } from './schemas.ts'
+import { SseSink } from './sse.ts'
+import type { Caller } from './tokens.ts'
 
 /** Why a stream was closed. 4xxx are ours; the rest is RFC 6455. */
 export const CLOSE = {
@@ -24,6 +27,13 @@ export const CLOSE = {
   slow: 4408,
   locked: 4423,
 } as const
+/** The same in the last event of an SSE stream. */
+const REASONS: Readonly<Record<number, string>> = {
+  [CLOSE.goingAway]: 'going-away',
+  [CLOSE.unexpected]: 'unexpected',
+  [CLOSE.unauthorised]: 'unauthorized',
+  [CLOSE.locked]: 'locked',
+}
 
 export interface StreamLimits {
   /** A first frame with the token must come within this time. */
@@ -44,60 +54,119 @@ export const STREAM_LIMITS: StreamLimits = {
 }
 /** The largest frame that a client may send. */
 export const FRAME_MAX_BYTES = 4_096
-const BATCH = 128
 const HIGH_WATER_BYTES = 262_144
 const GRACE_MS = 1_000
+/** What waits for a reader that may no longer read is dropped. */
+const DROPS: ReadonlySet<number> = new Set([CLOSE.unauthorised, CLOSE.locked])
 
 export interface StreamOptions {
   readonly application: Application
   readonly clock: Clock
   readonly log: Logger
   readonly limits: StreamLimits
-  readonly accepts: (token: string) => boolean
+  /** Whose token it is; undefined where it is nobody's. */
+  readonly ownerOf: (token: string) => Caller | undefined
+}
+
+interface Stream {
+  /** Undefined until it has shown a token. */
+  owner: Caller | undefined
+  close(code: number): void
 }
 
 export class EventStreams {
   readonly #options: StreamOptions
-  readonly #open = new Set<WebSocket>()
+  readonly #open = new Set<Stream>()
   #pending = 0
 
   constructor(options: StreamOptions) {
     this.#options = options
   }
 
-  /** Takes over an upgraded socket. `authorised`: its upgrade request carried the token already. */
-  attach(socket: WebSocket, since: number, authorised: boolean): void {
-    const { streamsMax, pendingMax } = this.#options.limits
-    if (authorised ? this.#open.size - this.#pending >= streamsMax : this.#pending >= pendingMax) {
-      this.#refuse(socket)
-      return
-    }
-    this.#open.add(socket)
-    socket.on('error', () => {
-      socket.terminate()
-    })
-    const stopHeartbeat = this.#heartbeat(socket)
-    socket.on('close', () => {
-      this.#open.delete(socket)
-      stopHeartbeat()
-    })
-    if (authorised) this.#run(socket, since)
-    else this.#awaitToken(socket, since)
+  /** Those that have shown no token yet among them. */
+  get size(): number {
+    return this.#open.size
   }
 
-  #refuse(socket: WebSocket): void {
+  /** Takes over an upgraded socket. `token`: what its upgrade request carried, checked already. */
+  attach(socket: WebSocket, reading: Reading, token: string | undefined): void {
+    const { limits, ownerOf } = this.#options
     socket.on('error', () => {
       socket.terminate()
     })
-    this.#close(socket, CLOSE.tooMany)
+    if (token === undefined ? this.#pending >= limits.pendingMax : this.#full()) {
+      this.#close(socket, CLOSE.tooMany)
+      return
+    }
+    const owner = token === undefined ? undefined : ownerOf(token)
+    if (token !== undefined && owner === undefined) {
+      // It was revoked since the upgrade was allowed.
+      this.#close(socket, CLOSE.unauthorised)
+      return
+    }
+    const stream: Stream = {
+      owner,
+      close: (code) => {
+        this.#close(socket, code)
+      },
+    }
+    this.#open.add(stream)
+    const stopHeartbeat = this.#heartbeat(socket)
+    socket.on('close', () => {
+      this.#open.delete(stream)
+      stopHeartbeat()
+    })
+    if (owner === undefined) this.#awaitToken(socket, reading, stream)
+    else this.#run(socket, reading, owner)
+  }
+
+  /**
+   * The text of an SSE stream; `hangUp` cuts its line. Throws RequestError 429 where there are too many streams, 401 for a token that
+   * was revoked meanwhile.
+   */
+  serve(reading: Reading, token: string, signal: AbortSignal, hangUp: () => void): AsyncIterable<Uint8Array> {
+    if (this.#full()) throw new RequestError(429, 'too-many-streams', 'too many event streams are open; close one')
+    const { application, clock, limits, log, ownerOf } = this.#options
+    const owner = ownerOf(token)
+    if (owner === undefined) throw new RequestError(401, 'unauthorized', 'this token is good no longer')
+    const sink = new SseSink(clock, limits)
+    const close = (code: number): void => {
+      sink.end(REASONS[code] ?? 'unexpected', DROPS.has(code))
+    }
+    const stream: Stream = { owner, close }
+    this.#open.add(stream)
+    const onAbort = (): void => {
+      close(CLOSE.goingAway)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    sink.onEnd(() => {
+      this.#open.delete(stream)
+      signal.removeEventListener('abort', onAbort)
+      // Who does not read on must not keep the line, nor what stands on it.
+      if (!signal.aborted) signal.addEventListener('abort', clock.after(GRACE_MS, hangUp), { once: true })
+    })
+    pump(ownConsumers(application, owner), reading, sink).catch((error: unknown) => {
+      const code = closeCodeFor(error, log)
+      sink.fail(error, REASONS[code] ?? 'unexpected', DROPS.has(code))
+    })
+    return sink.chunks()
   }
 
   closeAll(code: number): void {
-    for (const socket of this.#open) this.#close(socket, code)
+    for (const stream of this.#open) stream.close(code)
   }
 
-  #awaitToken(socket: WebSocket, since: number): void {
-    const { clock, limits, accepts } = this.#options
+  /** Closes the streams of a token that is not valid any more. */
+  closeOf(owner: string): void {
+    for (const stream of this.#open) if (stream.owner?.id === owner) stream.close(CLOSE.unauthorised)
+  }
+
+  #full(): boolean {
+    return this.#open.size - this.#pending >= this.#options.limits.streamsMax
+  }
+
+  #awaitToken(socket: WebSocket, reading: Reading, stream: Stream): void {
+    const { clock, limits, ownerOf } = this.#options
     const cancel = clock.after(limits.authMs, () => {
       this.#close(socket, CLOSE.unauthorised)
     })
@@ -111,66 +180,48 @@ export class EventStreams {
     socket.on('close', settled)
     socket.once('message', (data) => {
       const token = tokenOf(data)
-      if (token === undefined || !accepts(token)) {
+      const owner = token === undefined ? undefined : ownerOf(token)
+      stream.owner = owner
+      if (owner === undefined) {
         cancel()
         this.#close(socket, CLOSE.unauthorised)
         return
       }
       settled()
       if (this.#open.size - this.#pending > limits.streamsMax) this.#close(socket, CLOSE.tooMany)
-      else this.#run(socket, since)
+      else this.#run(socket, reading, owner)
     })
   }
 
-  #run(socket: WebSocket, since: number): void {
+  #run(socket: WebSocket, reading: Reading, owner: Caller): void {
+    const { application, log } = this.#options
     socket.on('message', () => {
       this.#close(socket, CLOSE.badFrame)
     })
-    this.#pump(socket, since).catch((error: unknown) => {
-      const locked = nameOf(error) === 'LockedError'
-      if (!locked) this.#options.log.warn('event stream failed', { error: nameOf(error) })
-      this.#close(socket, locked ? CLOSE.locked : CLOSE.unexpected)
+    pump(ownConsumers(application, owner), reading, this.#sinkOf(socket)).catch((error: unknown) => {
+      this.#close(socket, closeCodeFor(error, log))
     })
   }
 
-  async #pump(socket: WebSocket, since: number): Promise<void> {
-    const { application } = this.#options
-    const bell = new Bell()
-    const off = application.onEvent(() => {
-      bell.ring()
-    })
-    const gone = (): void => {
-      off()
-      bell.ring()
-    }
-    socket.once('close', gone)
-    try {
-      let cursor = since
-      for (let greeted = false; socket.readyState === socket.OPEN; greeted = true) {
-        bell.reset()
-        const page = await application.eventsSince(cursor, BATCH)
-        if (!greeted) {
-          await this.#send(socket, { type: 'hello', first: page.first, last: page.last })
-          // A reader ahead of this log (its home was restored) is taken back to its end.
-          cursor = Math.min(cursor, page.last)
-        }
-        const gap = gapAfter(cursor, page)
-        if (gap !== null) await this.#send(socket, { type: 'gap', ...gap })
-        cursor = gap?.to ?? cursor
-        for (const event of page.events) {
-          await this.#send(socket, { type: 'event', event })
-          cursor = event.number
-        }
-        if (page.events.length === 0) await bell.rung()
-      }
-    } finally {
-      socket.off('close', gone)
-      off()
+  #sinkOf(socket: WebSocket): Sink {
+    return {
+      get open() {
+        return socket.readyState === socket.OPEN
+      },
+      send: async (frame) => this.#send(socket, frame),
+      offer(frame) {
+        const ready = socket.readyState === socket.OPEN && socket.bufferedAmount < HIGH_WATER_BYTES
+        if (ready) socket.send(JSON.stringify(frame))
+      },
+      onEnd(listener) {
+        socket.once('close', listener)
+        return () => socket.off('close', listener)
+      },
     }
   }
 
   /** Resolves when the consumer keeps up again; closes it where it does not. */
-  async #send(socket: WebSocket, frame: object): Promise<void> {
+  async #send(socket: WebSocket, frame: Frame): Promise<void> {
     if (socket.readyState !== socket.OPEN) return
     if (socket.bufferedAmount < HIGH_WATER_BYTES) {
       socket.send(JSON.stringify(frame))
@@ -213,6 +264,10 @@ export class EventStreams {
   /** Says why, then hangs up on whoever does not answer. */
   #close(socket: WebSocket, code: number): void {
     if (socket.readyState === socket.CLOSED || socket.readyState === socket.CLOSING) return
+    if (DROPS.has(code) && socket.bufferedAmount > 0) {
+      socket.terminate()
+      return
+    }
     socket.close(code)
     const cancel = this.#options.clock.after(GRACE_MS, () => {
       socket.terminate()
@@ -221,31 +276,18 @@ export class EventStreams {
   }
 }
 
+function closeCodeFor(error: unknown, log: Logger): number {
+  const name = nameOf(error)
+  if (name === 'LockedError') return CLOSE.locked
+  log.warn('event stream failed', { error: name })
+  return CLOSE.unexpected
+}
+
 function tokenOf(data: WebSocket.RawData): string | undefined {
   try {
     // oxlint-disable-next-line typescript/no-base-to-string -- a Buffer under the default binaryType
     return authFrame.parse(JSON.parse(data.toString())).token
   } catch {
     return undefined
-  }
-}
-
-/** Something to wait for that may have happened already. */
-class Bell {
-  #rang = false
-  #wake = (): void => {}
-
-  reset(): void {
-    this.#rang = false
-  }
-  ring(): void {
-    this.#rang = true
-    this.#wake()
-  }
-  async rung(): Promise<void> {
-    if (this.#rang) return
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
   }
 }

@@ -1,9 +1,11 @@
-/** The API's two small files: written whole or not at all, readable by the owner only. */
+/** The API's three small files: written whole or not at all, readable by the owner only. */
 import { chmod, open, readFile, rename, rm } from 'node:fs/promises'
 import { fromBase64url, toBase64url } from '../lib/bytes.ts'
+import { StorageError } from '../lib/errors.ts'
 import type { Rng } from '../lib/rng.ts'
 import { fromSystemError } from './errors.ts'
-import { addressFile, tokenFile } from './paths.ts'
+import type { Scope } from './application/access.ts'
+import { addressFile, pageOpenFile, tokenFile, tokensFile } from './paths.ts'
 
 const OWNER_ONLY = 0o600
 const TOKEN_BYTES = 32
@@ -59,6 +61,67 @@ export async function openToken(home: string, rng: Rng): Promise<string> {
   if (known === undefined) return renewToken(home, rng)
   await chmod(tokenFile(home), OWNER_ONLY)
   return known
+}
+
+/** A named token as it is kept. Times are Unix milliseconds. */
+export interface StoredToken {
+  readonly id: string
+  readonly name: string
+  readonly scope: Scope
+  /** SHA-256 of the token, hexadecimal. */
+  readonly hash: string
+  readonly createdAt: number
+  readonly expiresAt: number | null
+  readonly usedAt: number | null
+}
+
+/** The named tokens; none where there is no file. Throws StorageError for one that is damaged: revoked ones must not come back. */
+export async function readTokens(home: string): Promise<readonly StoredToken[]> {
+  const text = await readText(tokensFile(home))
+  if (text === undefined) return []
+  try {
+    const { version, tokens } = JSON.parse(text) as { version?: unknown; tokens?: unknown }
+    if (version === 1 && Array.isArray(tokens) && tokens.every(isStoredToken)) return tokens
+  } catch {
+    // said below
+  }
+  throw new StorageError('tokens.json is damaged; move it away and create the tokens anew')
+}
+
+export async function writeTokens(home: string, tokens: readonly StoredToken[]): Promise<void> {
+  await writeOwnerOnly(tokensFile(home), `${JSON.stringify({ version: 1, tokens }, null, 1)}\n`)
+}
+
+function isStoredToken(value: unknown): value is StoredToken {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, name, scope, hash, createdAt, expiresAt, usedAt } = value as Partial<StoredToken>
+  const isTime = (at: unknown): boolean => at === null || Number.isSafeInteger(at)
+  return (
+    typeof id === 'string' &&
+    typeof name === 'string' &&
+    (scope === 'read' || scope === 'send' || scope === 'admin') &&
+    /^[0-9a-f]{64}$/.test(hash ?? '') &&
+    Number.isSafeInteger(createdAt) &&
+    isTime(expiresAt) &&
+    isTime(usedAt)
+  )
+}
+
+/**
+ * A page that leads on to `url`, for a browser to open: every user of the machine can read a command line, and nobody else this
+ * file. Its path. Throws StorageError.
+ */
+export async function writePageOpen(home: string, url: string): Promise<string> {
+  const quoted = url.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
+  const head = `<meta charset="utf-8"><meta name="referrer" content="no-referrer"><title>Sotto</title>`
+  const refresh = `<meta http-equiv="refresh" content="0; url=${quoted}">`
+  const text = `<!doctype html>${head}${refresh}<p><a href="${quoted}" rel="noreferrer">Sotto</a></p>\n`
+  await writeOwnerOnly(pageOpenFile(home), text)
+  return pageOpenFile(home)
+}
+
+export async function removePageOpen(home: string): Promise<void> {
+  await rm(pageOpenFile(home), { force: true })
 }
 
 /** Writes beside the target and renames, so that a reader sees the old text or the new. */

@@ -1,7 +1,11 @@
-/** How often a token may ask what: one bucket for all reads, one for all writes, smaller ones for costly routes. */
+/**
+ * How often a token may ask what: one bucket for all reads, one for all writes, smaller ones for costly routes, and for tokens that
+ * were given away one for everything together.
+ */
 import type { Clock } from '../lib/clock.ts'
 import { RateError } from '../lib/errors.ts'
 import { RateLimiter } from '../lib/rate-limiter.ts'
+import type { Caller } from './tokens.ts'
 
 /** Requests a minute; each is a token bucket that holds one minute's worth. */
 export interface ApiLimits {
@@ -11,10 +15,18 @@ export interface ApiLimits {
   readonly publishesPerMinute: number
   readonly rotationsPerMinute: number
   readonly lookupsPerMinute: number
+  /** What begins a session: contact requests above all. */
   readonly requestsPerMinute: number
+  /** Everything that one token below the scope `admin` asks. */
+  readonly tokenPerMinute: number
+  /** Messages to one contact who has not accepted yet, whoever asks. */
+  readonly strangerMessagesPerMinute: number
 }
 
-/** Writes and messages guard against a runaway script, not against the owner: raise them in `api.limits` for a busy bot. */
+/**
+ * The owner's own programs (scope `admin`: command line, page) read as fast as they like, and write 300 times a minute: a guard
+ * against a runaway script, not against the owner. Raise them in `api.limits` for a busy bot.
+ */
 export const DEFAULT_API_LIMITS: ApiLimits = {
   readsPerMinute: 6_000,
   writesPerMinute: 300,
@@ -23,6 +35,8 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   rotationsPerMinute: 5,
   lookupsPerMinute: 30,
   requestsPerMinute: 20,
+  tokenPerMinute: 300,
+  strangerMessagesPerMinute: 20,
 }
 
 /** Which buckets a route draws from. `session` is what starts a session with a stranger. */
@@ -46,7 +60,8 @@ export class ApiRateGate {
   }
 
   /** Takes one request of `group` from the token's buckets. Throws RateError with the time to wait. */
-  take(group: RouteGroup, token: string): void {
+  take(group: RouteGroup, { id: token, scope }: Caller): void {
+    if (scope !== 'admin') this.#take('tokenPerMinute', token)
     if (group !== 'read' && group !== 'write') this.#take(NARROW[group], token)
     this.#take(group === 'read' || group === 'lookup' ? 'readsPerMinute' : 'writesPerMinute', token)
   }

@@ -1,4 +1,4 @@
-/** Where the daemon and its clients meet: the home directory and the three files of the API in it. */
+/** Where the daemon and its clients meet: the home directory and the files of the API in it. */
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -20,6 +20,16 @@ export function addressFile(home: string): string {
 /** Mode 0600: the bearer token, 43 characters of base64url. */
 export function tokenFile(home: string): string {
   return join(home, 'api-token')
+}
+
+/** Mode 0600: named tokens, as hashes. */
+export function tokensFile(home: string): string {
+  return join(home, 'tokens.json')
+}
+
+/** Mode 0600: what `sotto open` gives the browser; there for a minute at the most. */
+export function pageOpenFile(home: string): string {
+  return join(home, 'page-open.html')
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -9,7 +9,6 @@ import { RequestError } from './errors.ts'
 /** JSON may write one byte of text as six characters (\u0000), and the fields around it need room. */
 export const MESSAGE_BODY_MAX_BYTES = 6 * TEXT_BYTES_MAX + 16_384
 export const BODY_MAX_BYTES = 65_536
-const WAIT_MAX_SECONDS = 30
 
 /** bech32m (BIP 350) of 32 bytes: 52 characters of data and 6 of checksum. Its checksum is the daemon's to check. */
 export const accountId = z.string().regex(/^sotto1[02-9ac-hj-np-z]{58}$/)
@@ -30,7 +29,7 @@ const line = (max: number) =>
 const name = line(128)
 const passphrase = z.string().min(1).max(1_024)
 const newPassphrase = z.string().min(8).max(1_024)
-const whole = (min: number, max: number) =>
+export const whole = (min: number, max: number) =>
   z
     .string()
     .regex(/^[0-9]{1,16}$/)
@@ -59,18 +58,8 @@ export const updateContact = z.strictObject({
 })
 export const verifyContact = z.strictObject({ verified: z.boolean().optional(), acceptChange: z.boolean().optional() })
 export const page = z.strictObject({ cursor: z.string().min(1).max(256).optional(), limit: whole(1, 200).optional() })
-export const search = z.strictObject({
-  q: line(256),
-  contact: accountId.optional(),
-  limit: whole(1, 200).optional(),
-})
 export const sendMessage = z.strictObject({ to: accountId, text: z.string().min(1), replyTo: messageId.optional() })
 export const markRead = z.strictObject({ upTo: messageId.optional() }).optional()
-export const events = z.strictObject({
-  since: whole(0, Number.MAX_SAFE_INTEGER).optional(),
-  limit: whole(1, 1_000).optional(),
-  wait: whole(0, WAIT_MAX_SECONDS).optional(),
-})
 export const idempotencyKey = z.string().regex(/^[!-~]{1,128}$/)
 /** The first frame of an event stream that had no Authorization header. */
 export const authFrame = z.strictObject({ type: z.literal('auth'), token: z.string().max(128) })

@@ -1,5 +1,5 @@
 /** What `src/node.ts` exports for the faces. It is loaded only by the two commands that need the whole house. */
-import type { IdentityView, StatusView } from '../api/application.ts'
+import type { IdentityView, StatusView } from '../api/application/account.ts'
 import type { ApiAddress } from '../api/files.ts'
 import type { Settings } from '../config.ts'
 import type { Logger } from '../lib/log.ts'

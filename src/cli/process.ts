@@ -4,9 +4,16 @@ import { Writable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { UsageError } from '../lib/errors.ts'
 import { run } from './run.ts'
+import { Interrupted } from './world.ts'
 import type { World } from './world.ts'
 
 const { stdin, stdout, stderr } = process
+
+/** Programs that open an address with what the user likes best. */
+const OPENERS: Readonly<Record<string, readonly string[]>> = {
+  darwin: ['open'],
+  win32: ['cmd', '/c', 'start', ''],
+}
 
 async function readStdin(maxBytes: number): Promise<Uint8Array> {
   const chunks: Buffer[] = []
@@ -31,7 +38,7 @@ async function askHidden(question: string): Promise<string> {
     return await new Promise<string>((resolve, reject) => {
       reader.question('', resolve)
       reader.once('SIGINT', () => {
-        reject(new UsageError('stopped'))
+        reject(new Interrupted('stopped'))
       })
       reader.once('close', () => {
         reject(new UsageError('no passphrase was typed'))
@@ -56,6 +63,23 @@ async function untilCrash(): Promise<unknown> {
   })
 }
 
+/** The browser lives on when we are gone. */
+async function openUrl(url: string): Promise<boolean> {
+  const [program, ...args] = OPENERS[process.platform] ?? ['xdg-open']
+  if (program === undefined) return false
+  const { spawn } = await import('node:child_process')
+  return new Promise((resolve) => {
+    const child = spawn(program, [...args, url], { stdio: 'ignore', detached: true })
+    child.once('error', () => {
+      resolve(false)
+    })
+    child.once('spawn', () => {
+      child.unref()
+      resolve(true)
+    })
+  })
+}
+
 const world: World = {
   env: process.env,
   terminal: {
@@ -74,6 +98,7 @@ const world: World = {
   askHidden,
   untilSignal,
   untilCrash,
+  openUrl,
   loadNode: () => import('../node.ts'),
 }
 

@@ -1,10 +1,19 @@
 /** Text for people. What peers wrote is shown, never obeyed: control characters and direction overrides are made visible. */
-import type { ContactView, MessageView } from '../api/application.ts'
+import type { ContactView } from '../api/application/contacts.ts'
+import type { MessageView } from '../api/application/messages.ts'
 import { EXIT, errorRow } from '../api/errors.ts'
 import { SottoError, messageOf } from '../lib/errors.ts'
+import { paint } from './colour.ts'
+import { cut, displayWidth } from './width.ts'
+
+/** No column is cut to less. */
+const CELL_MIN = 8
 
 // oxlint-disable-next-line no-control-regex
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
+
+/** The same but for line breaks, which in JSON stand between values only. */
+const UNSAFE_IN_LINES = new RegExp(`(?!\n)${UNSAFE.source}`, UNSAFE.flags)
 
 /** One safe line of untrusted text. */
 export function safeLine(text: string): string {
@@ -12,8 +21,12 @@ export function safeLine(text: string): string {
 }
 
 /** JSON for a terminal as well as for a program: what could steer a terminal is escaped, and means the same. */
-export function safeJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(UNSAFE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+export function safeJson(value: unknown, indent?: number): string {
+  const steering = indent === undefined ? UNSAFE : UNSAFE_IN_LINES
+  return JSON.stringify(value, undefined, indent).replaceAll(
+    steering,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 /** Untrusted text with its line breaks, continuation lines indented. */
@@ -24,18 +37,44 @@ function safeText(text: string, indent: string): string {
     .join(`\n${indent}`)
 }
 
-/** Columns as wide as their longest cell. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+interface TableStyle {
+  /** How wide it may be; undefined: as wide as it takes. */
+  readonly columns?: number | undefined
+  readonly colour?: boolean
+}
+
+/** Columns as wide as their longest cell; where that is too wide, the widest are cut. */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  { columns, colour = false }: TableStyle = {},
+): string {
   const all = [head, ...rows.map((row) => row.map(safeLine))]
-  const widths = head.map((_, at) => Math.max(...all.map((row) => (row[at] ?? '').length)))
-  return all
-    .map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  const natural = head.map((_, at) => Math.max(...all.map((row) => displayWidth(row[at] ?? ''))))
+  const widths = columns === undefined ? natural : fitting(natural, columns)
+  const lines = all.map((row) =>
+    row
+      .map((cell, at) => padded(cut(cell, widths[at] ?? 0), widths[at] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+  return lines.map((line, at) => (at === 0 ? paint('bold', line, colour) : line)).join('\n')
+}
+
+/** The widest columns give way, down to what still says something. */
+function fitting(natural: readonly number[], columns: number): readonly number[] {
+  const widths = [...natural]
+  let excess = widths.reduce((sum, width) => sum + width, 0) + 2 * (widths.length - 1) - columns
+  for (; excess > 0; excess--) {
+    const widest = Math.max(...widths)
+    if (widest <= CELL_MIN) break
+    widths[widths.indexOf(widest)] = widest - 1
+  }
+  return widths
+}
+
+function padded(cell: string, width: number): string {
+  return cell + ' '.repeat(Math.max(0, width - displayWidth(cell)))
 }
 
 /** `name: value` lines. */
@@ -64,9 +103,25 @@ export function statusOf(message: MessageView): string {
 export function messageLine(message: MessageView, name: string): string {
   const tail = message.outgoing ? ` [${statusOf(message)}]` : ''
   const who = message.outgoing ? `me → ${name}` : name
-  const text =
-    message.kind === 'text' ? safeText(message.text, '    ') : '(a message of a kind that this version cannot show)'
-  return `${when(message.sentAt)}  ${safeLine(who)}: ${text}${tail}  ${message.id}`
+  const marks = marksOf(message).map((mark) => ` ${safeLine(mark)}`)
+  return `${when(message.sentAt)}  ${safeLine(who)}: ${textOf(message)}${marks.join('')}${tail}  ${message.id}`
+}
+
+function textOf({ kind, gone, text }: MessageView): string {
+  if (gone === 'deleted') return '(deleted)'
+  if (gone === 'expired') return '(disappeared)'
+  return kind === 'text' ? safeText(text, '    ') : '(a message of a kind that this version cannot show)'
+}
+
+/** What was done to it since: `(edited)`, reactions, star and pin. */
+function marksOf({ editedAt, reactions, starred, pinned, timerSeconds }: MessageView): readonly string[] {
+  return [
+    ...(editedAt === null ? [] : ['(edited)']),
+    ...reactions.map(({ emoji, own }) => (own ? `${emoji} (mine)` : emoji)),
+    ...(starred ? ['★'] : []),
+    ...(pinned ? ['(pinned)'] : []),
+    ...(timerSeconds === null ? [] : ['(disappears)']),
+  ]
 }
 
 export function contactRow(contact: ContactView): readonly string[] {

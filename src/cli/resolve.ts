@@ -1,5 +1,5 @@
 import type { ApiClient } from '../api/client.ts'
-import type { ContactView } from '../api/application.ts'
+import type { ContactView } from '../api/application/contacts.ts'
 import { NotFoundError, UsageError } from '../lib/errors.ts'
 
 const FULL_ID = /^sotto1[02-9ac-hj-np-z]{58}$/

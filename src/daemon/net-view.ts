@@ -1,5 +1,5 @@
 /** Whether others reach us, in words, and what the user can do about it. Pure. */
-import type { NetView } from '../api/application.ts'
+import type { NetView } from '../api/application/network.ts'
 import type { ReachStatus } from '../net/reach/reachability.ts'
 import { RELAYS_KEPT } from '../net/reach/relay-keeper.ts'
 import { iso } from './views.ts'

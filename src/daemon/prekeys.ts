@@ -19,6 +19,8 @@ export interface PrekeyRoomsInit {
   readonly journal: Journal
   readonly network: CardNetwork
   readonly holders: PrekeyHolders
+  /** Whether the account's card may not go out (yet). */
+  readonly held: () => Promise<boolean>
 }
 
 export function prekeyRooms(init: PrekeyRoomsInit): {
@@ -40,6 +42,7 @@ export function prekeyRooms(init: PrekeyRoomsInit): {
     network,
     profile,
     stampBits: profile.stampBits,
+    held: init.held,
     onRemade: () => {
       pool.changed()
     },

@@ -33,6 +33,7 @@ interface PublishedRooms {
   readonly cards: OwnCards
   readonly policies: Policies
   readonly mailbox: Mailbox
+  readonly recovery: { holdsCard(): Promise<boolean> }
 }
 
 interface MendedRooms {
@@ -160,7 +161,7 @@ export async function expiredTokens(store: Store, now: number): Promise<readonly
 /** Publishes both cards and the policies now. How many holders signed for the account card. */
 export async function publishNow(base: Base, rooms: PublishedRooms): Promise<number> {
   const own = await rooms.store.accounts.own()
-  if (own === undefined) return 0
+  if (own === undefined || (await rooms.recovery.holdsCard())) return 0
   rooms.policies.changed()
   return withDeadline(base.clock, PUBLISH_MS, async (signal) => {
     const prekeys = await rooms.mailbox.cards.publish(

@@ -1,36 +1,31 @@
 /** From what the store keeps to what the local API shows. Pure. */
-import type {
-  ContactState,
-  ContactView,
-  ConversationView,
-  EventView,
-  IdentityView,
-  KeyView,
-  MailboxView,
-  MessageState,
-  MessageView,
-  PrekeysView,
-  WhyView,
-} from '../api/application.ts'
+import type { IdentityView, KeyView, PrekeysView } from '../api/application/account.ts'
+import type { EventView } from '../api/application/events.ts'
+import type { ConversationView, MessageState, MessageView, WhyView } from '../api/application/messages.ts'
+import type { MailboxView } from '../api/application/network.ts'
 import type { CryptoProvider } from '../crypto/provider.ts'
 import { encodeAccountId } from '../protocol/account-id.ts'
 import { accountIdOfCard } from '../protocol/card-rules.ts'
+import { shown } from '../protocol/message-marks.ts'
 import { POOL_SIZE } from '../protocol/prekey-pool.ts'
 import { REPLICAS } from '../protocol/replicas.ts'
 import type { PoolStatus } from '../services/account/pool-status.ts'
 import type { OwnAccount } from '../store/accounts.ts'
-import { CONTACT_DIRECT, CONTACT_STATE, OUTBOX_PATH, PIN_SOURCE } from '../store/records.ts'
-import type { Contact, Conversation, Message, OutboxItem, StoredEvent } from '../store/records.ts'
+import { GONE, OUTBOX_PATH } from '../store/records.ts'
+import type { Conversation, Message, OutboxItem, StoredEvent, StoredMarks } from '../store/records.ts'
 import { SUITE } from '../wire/card.ts'
 import type { AccountCard } from '../wire/card.ts'
 import { CONTENT_KIND } from '../wire/content.ts'
 import { equal, fromHex, toHex } from '../lib/bytes.ts'
-import { statusName } from '../services/conversations/conversations.ts'
+import { authorOf, shownMessage, statusName } from '../services/conversations/gone.ts'
 
 const nameIn = <T extends string>(table: Readonly<Record<T, number>>, code: number, fallback: T): T =>
   (Object.entries(table) as [T, number][]).find(([, value]) => value === code)?.[0] ?? fallback
 
 export const iso = (ms: number): string => new Date(ms).toISOString()
+/** A time that somebody else's clock said: the furthest that can be written where it is beyond that. */
+const saidAt = (ms: number): string => iso(Math.min(ms, TIME_MAX_MS))
+const TIME_MAX_MS = 253_402_300_799_999
 export const isoOrNull = (ms: number): string | null => (ms === 0 ? null : iso(ms))
 
 export function identityView(own: OwnAccount, deviceId: Uint8Array): IdentityView {
@@ -46,23 +41,6 @@ export function identityView(own: OwnAccount, deviceId: Uint8Array): IdentityVie
   }
 }
 
-export function contactView(contact: Contact): ContactView {
-  return {
-    accountId: encodeAccountId(contact.accountId),
-    name: contact.name,
-    state: nameIn<ContactState>(CONTACT_STATE, contact.state, 'incoming'),
-    verified: contact.verified,
-    changed: contact.changed !== undefined,
-    pinSource: nameIn<ContactView['pinSource']>(PIN_SOURCE, contact.pinSource, 'network'),
-    note: contact.note,
-    favourite: contact.favourite,
-    direct: nameIn<ContactView['direct']>(CONTACT_DIRECT, contact.direct, 'always'),
-    addedAt: iso(contact.addedAt),
-    lastSeenAt: isoOrNull(contact.lastSeenAt),
-    devices: contact.devices.length,
-  }
-}
-
 const pathName = ({ path }: Pick<OutboxItem, 'path'>): MessageView['path'] =>
   nameIn<MessageView['path']>(OUTBOX_PATH, path, 'none')
 
@@ -72,33 +50,50 @@ function storedCount(items: readonly OutboxItem[]): number {
   return counts.length === 0 ? 0 : Math.min(...counts, REPLICAS)
 }
 
-export function messageView(message: Message): MessageView {
+export function messageView(message: Message, marks: StoredMarks): MessageView {
   const path = pathName(message)
+  const { edit, reactions } = shown(marks, authorOf(message))
   return {
     id: toHex(message.id),
     contact: encodeAccountId(message.contact),
     outgoing: message.outgoing,
     kind: message.contentKind === CONTENT_KIND.text ? 'text' : 'unsupported',
-    text: message.text,
+    text: shownMessage(message, marks).text,
     replyTo: message.replyTo === undefined ? null : toHex(message.replyTo),
-    sentAt: iso(message.sentAt),
+    sentAt: saidAt(message.sentAt),
     committedAt: iso(message.committedAt),
     status: statusName(message),
     stored: path === 'mailbox' ? Math.min(message.receipts, REPLICAS) : 0,
     storedOf: path === 'mailbox' ? REPLICAS : 0,
     path,
+    editedAt: edit === undefined ? null : saidAt(edit.at),
+    gone: nameIn<MessageView['gone']>(GONE, message.gone, 'no'),
+    reactions: SIDES.flatMap((side) => {
+      const reaction = reactions[side]
+      return reaction === undefined ? [] : [{ own: side === 'own', emoji: reaction.emoji, at: saidAt(reaction.at) }]
+    }),
+    starred: marks.starred > 0,
+    pinned: marks.pinned,
+    timerSeconds: message.timerSeconds === 0 ? null : message.timerSeconds,
+    expiresAt: isoOrNull(message.expiresAt),
     cursor: String(message.order),
   }
 }
+const SIDES = ['own', 'theirs'] as const
 
 export function conversationView(conversation: Conversation, name: string, last: MessageView | null): ConversationView {
+  const { contact, unread, muted, pinned, markedUnread, timerSeconds, draft, pins } = conversation
   return {
-    contact: encodeAccountId(conversation.contact),
+    contact: encodeAccountId(contact),
     name,
     lastMessage: last,
-    unread: conversation.unread,
-    muted: conversation.muted,
-    pinned: conversation.pinned,
+    unread,
+    muted,
+    pinned,
+    markedUnread,
+    timerSeconds: timerSeconds === 0 ? null : timerSeconds,
+    draft,
+    pins: pins.map((id) => toHex(id)),
   }
 }
 
@@ -213,7 +208,10 @@ export function mailboxView(
 /** Facts speak of accounts in hexadecimal; watchers know them by their text. */
 export function eventView(event: StoredEvent): EventView {
   const data = JSON.parse(event.data) as Record<string, unknown>
-  const contact = typeof data['contact'] === 'string' ? fromHex(data['contact']) : undefined
-  const shown = contact?.length === 32 ? { ...data, contact: encodeAccountId(contact) } : data
+  const shown = { ...data }
+  for (const name of ['contact', 'successor']) {
+    const id = typeof data[name] === 'string' ? fromHex(data[name]) : undefined
+    if (id?.length === 32) shown[name] = encodeAccountId(id)
+  }
   return { number: event.number, at: iso(event.at), type: event.type, data: shown }
 }

@@ -20,10 +20,18 @@ export class VerificationError extends SottoError {}
 /** A message could not be decrypted. One look from outside; `reason` is for counters only. */
 export class DecryptError extends SottoError {
   readonly reason: DecryptReason
-  constructor(reason: DecryptReason, options?: ErrorOptions) {
+  /** The device, and the account that vouches for it, where it is one that this account's pinned list does not have. */
+  readonly unlisted: UnlistedDevice | undefined
+  constructor(reason: DecryptReason, options?: ErrorOptions & { readonly unlisted?: UnlistedDevice }) {
     super('message cannot be decrypted', options)
     this.reason = reason
+    this.unlisted = options?.unlisted
   }
+}
+/** Ids of a device that an account's list, as it is known here, does not have. */
+export interface UnlistedDevice {
+  readonly accountId: Uint8Array
+  readonly deviceId: Uint8Array
 }
 /** Why a message did not decrypt: a failed tag, a replay, a gap over the limit, no session, a state that refuses. */
 export type DecryptReason = 'authentication' | 'duplicate' | 'gap' | 'no-session' | 'stale' | 'state'

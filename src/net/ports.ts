@@ -59,7 +59,11 @@ export interface DirectNetwork {
   meetBy(meeting: (peerId: string) => Meeting): void
   send(peer: PeerRecord, frame: DirectFrame, signal: AbortSignal): Promise<void>
   connected(peerId: string): boolean
+  /** Whether the peer said, on the stream that is open, that it knows live signals: others end the stream at one. */
+  hearsLive(peerId: string): boolean
   onFrame(listener: DirectListener): void
+  /** Told whenever a stream to a peer opens, of whoever opened it, and when none is open any more. */
+  onStream(listener: (peerId: string, open: boolean) => void): void
 }
 
 /** Joining by what people give one another, and coming back. */

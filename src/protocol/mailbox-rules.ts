@@ -22,6 +22,7 @@ import { CARD_KIND, cardRecordCodec } from '../wire/holder.ts'
 import type { CardRecord } from '../wire/holder.ts'
 import { accountId } from './account-id.ts'
 import { verifyAccountCard, verifyPrekeyCard } from './card-rules.ts'
+import { recoveryAddress, recoverySignatureHolds } from './recovery-rules.ts'
 
 /** The longest that a letter may have to live. */
 export const LETTER_LIFE_MAX_MS = 30 * DAY_MS
@@ -121,7 +122,8 @@ export function expiryAllowed(hour: number, nowMs: number, lifeMaxMs: number): b
 
 /** When a card stops counting, ms. */
 export function cardExpiryMs(record: CardRecord): number {
-  return record.kind === CARD_KIND.policy ? record.body.body.expiry * HOUR_MS : record.body.body.expiresAt * 1_000
+  if (record.kind === CARD_KIND.policy || record.kind === CARD_KIND.recovery) return record.body.body.expiry * HOUR_MS
+  return record.body.body.expiresAt * 1_000
 }
 
 /** Whether a card's expiry lies ahead, and not further than its kind may. */
@@ -152,6 +154,8 @@ export function cardKey(crypto: CryptoProvider, record: CardRecord): Uint8Array 
       const { account, certificate } = record.body.body
       return prekeyCardKey(crypto, accountId(crypto, account), certificate.body.deviceId)
     }
+    case CARD_KIND.recovery:
+      return recoveryAddress(crypto, record.body)
     default:
       return policyAddress(crypto, record.body)
   }
@@ -186,6 +190,8 @@ export function cardHolds(crypto: CryptoProvider, record: CardRecord, nowMs: num
       return verifyAccountCard(crypto, record.body, nowSeconds)
     case CARD_KIND.prekeys:
       return verifyPrekeyCard(crypto, record.body, nowSeconds)
+    case CARD_KIND.recovery:
+      return recoverySignatureHolds(crypto, record.body)
     default:
       return policySignatureHolds(crypto, record.body)
   }

@@ -57,6 +57,24 @@ export function judgeCard(crypto: CryptoProvider, pinned: AccountCard | undefine
   return judgeNewer(crypto, pinned, fetched)
 }
 
+/** What is left of a pin when the card itself is gone (recovery): its number, and the SHA-256 of its body. */
+export interface PinMemory {
+  readonly number: number
+  readonly hash: Uint8Array
+  /** It was in question: any other card still is. */
+  readonly suspended: boolean
+}
+
+/** What the verified card `fetched` means beside the memory of a pin. `first`: nothing speaks against it. */
+export function judgeByMemory(crypto: CryptoProvider, memory: PinMemory, fetched: AccountCard): TrustVerdict {
+  const step = fetched.body.number - memory.number
+  if (step < 0) return { kind: 'older' }
+  const same = equal(memory.hash, accountCardHash(crypto, fetched))
+  if (step === 0 && !same) return { kind: 'equivocation' }
+  if ((step === 1 && !equal(fetched.body.previous, memory.hash)) || (memory.suspended && !same)) return changed('chain')
+  return { kind: 'first' }
+}
+
 /** What a verdict does. */
 export function consequenceOf(verdict: TrustVerdict): Consequence {
   if (verdict.kind !== 'newer') return CONSEQUENCES[verdict.kind]

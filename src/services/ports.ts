@@ -59,6 +59,8 @@ export interface DirectNetwork {
   send(peer: PeerRecord, frame: DirectFrame, signal: AbortSignal): Promise<void>
   /** Whether a stream to the peer is open now. */
   connected(peerId: string): boolean
+  /** Whether the peer said, on the stream that is open, that it knows live signals: others end the stream at one. */
+  hearsLive(peerId: string): boolean
   /** Frames of any peer, contact or not, in the order in which they came; the listener is awaited before the next. */
   onFrame(listener: (peerId: string, frame: DirectFrame) => Promise<void>): void
 }

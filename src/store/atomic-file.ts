@@ -9,6 +9,8 @@ export interface KeyFiles {
   write(path: string, content: Uint8Array): Promise<void>
   /** See {@link readWholeFile}. */
   read(path: string): Promise<Uint8Array>
+  /** Takes a file away, whether it is there or not. Without it an empty file stands for none. */
+  remove?(path: string): Promise<void>
 }
 
 /** Files with keys belong to their owner alone. */
@@ -25,6 +27,16 @@ export async function writeFileAtomically(path: string, content: Uint8Array): Pr
     await rm(temporary, { force: true })
     await writeSynced(temporary, content)
     await rename(temporary, path)
+    await syncDirectory(dirname(path))
+  } catch (error) {
+    throw storageError(error)
+  }
+}
+
+/** Deletes a file, if it is there. Throws StorageError. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true })
     await syncDirectory(dirname(path))
   } catch (error) {
     throw storageError(error)
@@ -52,7 +64,7 @@ async function writeSynced(path: string, content: Uint8Array): Promise<void> {
 }
 
 /** A rename is on the disk once its directory is. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')
   try {
     await directory.sync()
@@ -61,4 +73,4 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-export const FILE_SYSTEM: KeyFiles = { write: writeFileAtomically, read: readWholeFile }
+export const FILE_SYSTEM: KeyFiles = { write: writeFileAtomically, read: readWholeFile, remove: removeFile }

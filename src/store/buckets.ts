@@ -29,6 +29,25 @@ export const BUCKET = {
   history: 22,
   prekeyUses: 23,
   prekeyPool: 24,
+  marks: 25,
+  marksWaiting: 26,
+  expiries: 27,
+  starred: 28,
+  operations: 29,
+  removed: 30,
+  consumers: 32,
+  searchPlaces: 40,
+  searchRecent: 41,
+  searchSegments: 42,
+  searchWords: 43,
+  searchState: 44,
+  searchBuild: 45,
+  searchGone: 46,
+  profiles: 48,
+  avatars: 49,
+  profilesTold: 50,
+  recovery: 52,
+  recoveredContacts: 53,
 
   held: 64,
   heldByAddress: 65,
@@ -45,6 +64,8 @@ export const BUCKET = {
   sightings: 76,
   liars: 77,
 } as const
+/** The first of the holder's. */
+export const HELD_BUCKETS = 64
 export type BucketName = keyof typeof BUCKET
 
 /** The parts one after another behind the bucket's number: a key. */

@@ -12,7 +12,7 @@
  */
 import { LimitError, StorageError } from '../lib/errors.ts'
 import type { Entry, StoreOp, Tracker, WalkRange } from './changes.ts'
-import { levelEngine } from './engine.ts'
+import { guardedEngine } from './engine.ts'
 import type { Engine } from './engine.ts'
 import { merge, Overlay } from './overlay.ts'
 import { isDamage, storageError } from './storage-error.ts'
@@ -60,7 +60,7 @@ export class Database {
    * this one, has it open; StorageError where the directory cannot be used or the database is damaged.
    */
   static async open(path: string): Promise<Database> {
-    return Database.over(levelEngine(path))
+    return Database.over(guardedEngine(path))
   }
 
   /** The same over any engine, which is opened here. */
@@ -139,6 +139,30 @@ export class Database {
     } catch (error) {
       throw storageError(error)
     }
+  }
+
+  /**
+   * Copies the database as it is to `NAME` beside it, where its engine has files; to be called while nothing else is asked of it.
+   * Throws StorageError where the disk refuses, and nothing is changed then.
+   */
+  async backUp(name: string): Promise<void> {
+    await this.#writer
+    if (this.#engine.backUp === undefined) return
+    try {
+      await this.#engine.close()
+      try {
+        await this.#engine.backUp(name)
+      } finally {
+        await this.#engine.open()
+      }
+    } catch (error) {
+      throw storageError(error)
+    }
+  }
+
+  /** Deletes copies that {@link backUp} made before `before`, ms. */
+  async dropBackups(before: number): Promise<void> {
+    await this.#engine.dropBackups?.(before)
   }
 
   /**

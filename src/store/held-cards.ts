@@ -74,6 +74,7 @@ export class HeldCards {
         this.#table.expires('cardsByExpiry', until, key),
       ])
       this.#usage.addCardBytes(bytes - (known?.bytes ?? 0))
+      if (known === undefined || known.bytes === 0) this.#usage.addCards(1)
       if (known === undefined) this.#usage.addVersions(1)
       return 'stored'
     })
@@ -95,6 +96,7 @@ export class HeldCards {
   async rebuild(): Promise<void> {
     for await (const [, known] of this.#table.walk(bucketRange('cardNumbers'), cardNumberCodec)) {
       this.#usage.addCardBytes(known.bytes)
+      if (known.bytes > 0) this.#usage.addCards(1)
       this.#usage.addVersions(1)
     }
   }
@@ -114,7 +116,10 @@ export class HeldCards {
     if (forgotten) ops.push(this.#table.del('cardNumbers', [key]))
     else if (over) ops.push(this.#table.put('cardNumbers', [key], cardNumberCodec, { ...known, bytes: 0 }))
     await this.#table.write(ops)
-    if (over) this.#usage.addCardBytes(-known.bytes)
+    if (over) {
+      this.#usage.addCardBytes(-known.bytes)
+      this.#usage.addCards(-1)
+    }
     if (forgotten) this.#usage.addVersions(-1)
     return over || forgotten
   }

@@ -45,6 +45,7 @@ export class HeldUsage {
   /** Dead letters of lanes, by mailbox (hex) and the first 48 bits of the lane: there may be millions of them. */
   readonly #dead = new Map<string, Map<number, number>>()
   #versions = 0
+  #cards = 0
 
   /** Bytes of ciphertexts and cards. */
   get bytes(): number {
@@ -59,6 +60,11 @@ export class HeldUsage {
   /** What cards and the memory of their versions take of the disk. */
   get cardDiskBytes(): number {
     return this.#cardBytes + this.#versions * VERSION_BYTES
+  }
+
+  /** Cards that are held. */
+  get cards(): number {
+    return this.#cards
   }
 
   get mailboxes(): number {
@@ -107,6 +113,10 @@ export class HeldUsage {
 
   addCardBytes(difference: number): void {
     this.#cardBytes += difference
+  }
+
+  addCards(difference: number): void {
+    this.#cards += difference
   }
 
   addVersions(difference: number): void {

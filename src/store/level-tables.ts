@@ -58,7 +58,7 @@ function footer(table: Buffer): readonly Handle[] {
 function block(table: Buffer, { offset, size }: Handle): Buffer {
   const end = offset + size
   const masked = table.readUInt32LE(end + 1)
-  if (mask(crc32c.buf(table.subarray(offset, end + 1))) !== masked) throw new RangeError('a block is damaged')
+  if (maskedCrc(table.subarray(offset, end + 1)) !== masked) throw new RangeError('a block is damaged')
   const content = table.subarray(offset, end)
   return table[end] === SNAPPY ? inflated(content) : content
 }
@@ -68,8 +68,9 @@ function inflated(content: Buffer): Buffer {
   return Buffer.from(snappy.uncompress(new Uint8Array(content), INDEX_BYTES_MAX))
 }
 
-function mask(crc: number): number {
-  const bits = crc >>> 0
+/** LevelDB's checksum of what it writes: CRC-32C, turned and moved, as CRCs of CRCs are weak. */
+export function maskedCrc(bytes: Buffer): number {
+  const bits = crc32c.buf(bytes) >>> 0
   return (((bits >>> ROTATED_BITS) | (bits << (32 - ROTATED_BITS))) + MASK_DELTA) >>> 0
 }
 

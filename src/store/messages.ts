@@ -1,5 +1,6 @@
 import { ConflictError } from '../lib/errors.ts'
 import { fixed, struct, u64 } from '../wire/codec.ts'
+import type { KeyRange } from './buckets.ts'
 import type { Database, StoreOp } from './database.ts'
 import { messageCodec } from './records.ts'
 import type { Message } from './records.ts'
@@ -18,6 +19,9 @@ const CACHED = 256
 /** Messages that one page holds at most. */
 export const PAGE_MAX = 1_000
 
+/** Characters of text after which one step of a walk ends: what one batch rewrites is held in memory several times. */
+export const STEP_BYTES_MAX = 4 * 1_024 * 1_024
+
 /** Messages by contact and order, and by their id, which is unique over all conversations. */
 export class Messages {
   readonly #records: Repository<Message>
@@ -35,6 +39,11 @@ export class Messages {
 
   async has(id: Uint8Array): Promise<boolean> {
     return this.#places.has({ id })
+  }
+
+  /** Whether a message of the conversation has this place. */
+  async taken(contact: Uint8Array, order: number): Promise<boolean> {
+    return this.#records.has({ id: contact, order })
   }
 
   /**
@@ -72,9 +81,33 @@ export class Messages {
     return this.#records.list({ id: contact, ...before, reverse: true, limit })
   }
 
-  /** Every message of a conversation, oldest first. */
-  all(contact: Uint8Array): AsyncGenerator<Message> {
-    return this.#records.iterate({ id: contact })
+  /**
+   * The next messages of a walk through a conversation, from the order `from` on or, `newest` first, down from below `before`:
+   * as many as `limit`, or as have `STEP_BYTES_MAX` of text, whichever is reached first. None where the walk is at its end.
+   */
+  async step(
+    contact: Uint8Array,
+    walk: { readonly from?: number; readonly before?: number; readonly newest?: boolean; readonly limit: number },
+  ): Promise<readonly Message[]> {
+    const { newest: reverse = false, ...rest } = walk
+    const found: Message[] = []
+    let bytes = 0
+    for await (const message of this.#records.iterate({ id: contact, ...rest, reverse })) {
+      found.push(message)
+      bytes += message.text.length
+      if (bytes >= STEP_BYTES_MAX) break
+    }
+    return found
+  }
+
+  /** The keys of a conversation's messages. */
+  range(contact: Uint8Array): KeyRange {
+    return this.#records.range({ id: contact })
+  }
+
+  /** Every message of a conversation, oldest first; from the order `from` on, up to `limit` of them. */
+  all(contact: Uint8Array, walk: { readonly from?: number; readonly limit?: number } = {}): AsyncGenerator<Message> {
+    return this.#records.iterate({ id: contact, ...walk })
   }
 }
 

@@ -5,7 +5,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-const NAME = 'OPEN'
+export const MARK_NAME = 'OPEN'
 const MODE = 0o600
 
 export type Closing = 'closed' | 'killed' | 'running'
@@ -13,7 +13,7 @@ export type Closing = 'closed' | 'killed' | 'running'
 /** How the last use of the database ended; `running` where another process of that number lives. */
 export async function lastClosing(directory: string): Promise<Closing> {
   try {
-    const pid = Number.parseInt(await readFile(join(directory, NAME), 'utf8'), 10)
+    const pid = Number.parseInt(await readFile(join(directory, MARK_NAME), 'utf8'), 10)
     return pid !== process.pid && isAlive(pid) ? 'running' : 'killed'
   } catch {
     // No such file, or a directory that cannot be read: opening the database says that better.
@@ -23,11 +23,11 @@ export async function lastClosing(directory: string): Promise<Closing> {
 
 /** On a full disk nothing is marked, and that is no reason not to open. */
 export async function markOpen(directory: string): Promise<void> {
-  await writeFile(join(directory, NAME), String(process.pid), { mode: MODE }).catch(() => {})
+  await writeFile(join(directory, MARK_NAME), String(process.pid), { mode: MODE }).catch(() => {})
 }
 
 export async function markClosed(directory: string): Promise<void> {
-  await rm(join(directory, NAME), { force: true }).catch(() => {})
+  await rm(join(directory, MARK_NAME), { force: true }).catch(() => {})
 }
 
 function isAlive(pid: number): boolean {

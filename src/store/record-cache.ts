@@ -1,9 +1,17 @@
 /** Opened records of a bucket, so that what is asked for again and again is unsealed and decoded once. Bounded, least recently used first out. */
-import { dropOldest } from '../lib/bounded.ts'
+
+/** Bytes, as they are stored, of the records that one cache keeps. */
+export const CACHE_BYTES_MAX = 16 * 1_024 * 1_024
+
+interface Kept<T> {
+  readonly value: T | undefined
+  readonly bytes: number
+}
 
 export class RecordCache<T> {
   readonly #limit: number
-  readonly #values = new Map<string, { readonly value: T | undefined }>()
+  readonly #values = new Map<string, Kept<T>>()
+  #bytes = 0
   #generation = 0
   /** Raised by every change; a read that began before one must not leave what it found. */
   #changes = 0
@@ -18,6 +26,7 @@ export class RecordCache<T> {
     if (generation === this.#generation) return
     this.#generation = generation
     this.#values.clear()
+    this.#bytes = 0
     this.#changes++
   }
 
@@ -32,29 +41,39 @@ export class RecordCache<T> {
   }
 
   /** Begins a read: keeps what it found, unless something changed meanwhile. */
-  reading(key: Uint8Array): (value: T | undefined) => void {
+  reading(key: Uint8Array): (value: T | undefined, bytes: number) => void {
     const before = this.#changes
-    return (value) => {
-      if (before === this.#changes) this.#keep(key, value)
+    return (value, bytes) => {
+      if (before === this.#changes) this.#keep(key, value, bytes)
     }
   }
 
-  changed(key: Uint8Array, value: T | undefined): void {
+  /** @param bytes as it is stored. */
+  changed(key: Uint8Array, value: T | undefined, bytes: number): void {
     this.#changes++
-    this.#keep(key, value)
+    this.#keep(key, value, bytes)
   }
 
   forget(key: Uint8Array): void {
     this.#changes++
-    this.#values.delete(nameOf(key))
+    this.#drop(nameOf(key))
   }
 
-  #keep(key: Uint8Array, value: T | undefined): void {
+  #keep(key: Uint8Array, value: T | undefined, bytes: number): void {
     if (this.#limit === 0) return
     const name = nameOf(key)
+    this.#drop(name)
+    this.#values.set(name, { value, bytes })
+    this.#bytes += bytes
+    for (const oldest of this.#values.keys()) {
+      if (this.#values.size <= this.#limit && this.#bytes <= CACHE_BYTES_MAX) return
+      this.#drop(oldest)
+    }
+  }
+
+  #drop(name: string): void {
+    this.#bytes -= this.#values.get(name)?.bytes ?? 0
     this.#values.delete(name)
-    this.#values.set(name, { value })
-    dropOldest(this.#values, this.#limit)
   }
 }
 

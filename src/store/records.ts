@@ -1,6 +1,8 @@
 /** What the local store keeps about conversations, as plain values with their codecs. Times are ms unless said. */
+import { lamportOf } from '../protocol/message-order.ts'
 import {
   bool,
+  constant,
   fixed,
   list,
   mapped,
@@ -16,7 +18,7 @@ import {
   variant,
 } from '../wire/codec.ts'
 import type { Coded } from '../wire/codec.ts'
-import { grantCodec, TEXT_BYTES_MAX } from '../wire/content.ts'
+import { EMOJI_BYTES_MAX, grantCodec, TEXT_BYTES_MAX } from '../wire/content.ts'
 import { letterCodec, letterHeaderCodec, putProofCodec, receiptCodec, rungCodec } from '../wire/letter.ts'
 import { accountCardCodec, DEVICES_MAX } from '../wire/card.ts'
 import { prekeyCardCodec } from '../wire/prekeys.ts'
@@ -82,9 +84,10 @@ export const MESSAGE_STATUS = {
   'taken-back': 7,
 } as const
 
-/** One message of a conversation. `order` numbers a conversation's messages on this device and never repeats. */
-export const messageCodec = struct({
-  version: u8,
+/** What is left of a message that is no longer there: its place. */
+export const GONE = { no: 0, deleted: 1, expired: 2 } as const
+
+const messageHead = {
   id: fixed(16),
   contact: fixed(32),
   order: u64,
@@ -100,12 +103,33 @@ export const messageCodec = struct({
   receipts: u8,
   /** Incoming only: the user has seen it, and the sender was told. */
   readAt: u64,
+}
+const messageBodyCodec = struct({
+  ...messageHead,
+  /** How long it stays once it was read, 0 for ever; and until when, once that is known (else 0). */
+  timerSeconds: u32,
+  expiresAt: u64,
+  gone: oneOf(0, 1, 2),
+  /** There are marks of it. */
+  marked: bool,
 })
-export type Message = Coded<typeof messageCodec>
+/** One message of a conversation. `order` is its causal place (protocol/message-order) and never repeats. */
+export type Message = Coded<typeof messageBodyCodec>
 
-/** A conversation's counters, keyed by the contact's account id. */
-export const conversationCodec = struct({
-  version: u8,
+const STAYS = { timerSeconds: 0, expiresAt: 0, gone: GONE.no, marked: false } as const
+/** Written in version 2; in version 1 every message stayed as it was written. */
+export const messageCodec = mapped(
+  variant({ 1: struct(messageHead), 2: messageBodyCodec }),
+  ({ kind, body }): Message => (kind === 1 ? { ...body, ...STAYS } : body),
+  (body: Message) => ({ kind: 2, body }) as const,
+)
+
+/** Messages that are pinned in one conversation, at most. */
+export const PINS_MAX = 16
+/** What the user began to write. */
+export const DRAFT_BYTES_MAX = 64 * 1_024
+
+const conversationHead = {
   contact: fixed(32),
   lastOrder: u64,
   lastMessage: optional(fixed(16)),
@@ -113,8 +137,58 @@ export const conversationCodec = struct({
   unread: u32,
   muted: bool,
   pinned: bool,
+}
+const stampFields = { lamport: u64, operation: fixed(16) }
+const conversationBodyCodec = struct({
+  ...conversationHead,
+  /** No unread message has a lower order. */
+  unreadFrom: u64,
+  /** The highest number seen (protocol/message-order). */
+  lamport: u64,
+  /** The highest that the contact said, and when. */
+  heard: optional(struct({ lamport: u64, sentAt: u64 })),
+  /** How long new messages stay once they were read, 0 for ever; and which operation said so. */
+  timerSeconds: u32,
+  timerStamp: optional(struct(stampFields)),
+  draft: text(DRAFT_BYTES_MAX),
+  markedUnread: bool,
+  /** Pinned messages, newest pin first. */
+  pins: list(fixed(16), PINS_MAX),
 })
-export type Conversation = Coded<typeof conversationCodec>
+/** A conversation's counters and what was chosen for it, keyed by the contact's account id. */
+export type Conversation = Coded<typeof conversationBodyCodec>
+
+/** Written in version 2; version 1 had the counters alone, and counted messages as they came. */
+export const conversationCodec = mapped(
+  variant({ 1: struct(conversationHead), 2: conversationBodyCodec }),
+  ({ kind, body }): Conversation =>
+    kind === 1 ? { ...body, ...NOTHING_CHOSEN, lamport: lamportOf(body.lastOrder) } : body,
+  (body: Conversation) => ({ kind: 2, body }) as const,
+)
+const NOTHING_CHOSEN = {
+  unreadFrom: 0,
+  heard: undefined,
+  timerSeconds: 0,
+  timerStamp: undefined,
+  draft: '',
+  markedUnread: false,
+  pins: [],
+} as const
+
+const sideMarksCodec = struct({
+  edit: optional(struct({ ...stampFields, text: text(TEXT_BYTES_MAX), at: u64 })),
+  reaction: optional(struct({ ...stampFields, emoji: text(EMOJI_BYTES_MAX), at: u64 })),
+  deleted: bool,
+})
+/** What was done to a message (protocol/message-marks); `starred` is its place among the starred ones, 0 where it is none. */
+export const marksCodec = struct({
+  version: constant(1),
+  own: sideMarksCodec,
+  theirs: sideMarksCodec,
+  starred: u64,
+  pinned: bool,
+})
+export type StoredMarks = Omit<Coded<typeof marksCodec>, 'version'>
 
 /** A letter that was put before another took its place: what it takes to delete it. `rungs` has a bit for each rung it was put at. */
 const formerLetterCodec = struct({ header: letterHeaderCodec, digest: fixed(32), proof: putProofCodec, rungs: u8 })

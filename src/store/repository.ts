@@ -45,7 +45,7 @@ export class Repository<T> {
     const found = this.#cache.reading(key)
     const stored = await this.#database.get(key)
     const value = stored === undefined ? undefined : this.#open(key, stored)
-    found(value)
+    found(value, stored?.length ?? 0)
     return value
   }
 
@@ -70,20 +70,25 @@ export class Repository<T> {
   put(name: RecordName, value: T, track?: Tracker): StoreOp[] {
     const key = this.#vault.key(this.#bucket, name)
     const stored = this.#vault.seal(this.#bucket, key, encode(this.#codec, value))
-    return [{ type: 'put', key, value: stored, track: this.#tracked(key, value, track) }]
+    return [{ type: 'put', key, value: stored, track: this.#tracked(key, value, stored.length, track) }]
   }
 
   delete(name: RecordName, track?: Tracker): StoreOp[] {
     const key = this.#vault.key(this.#bucket, name)
-    return [{ type: 'del', key, track: this.#tracked(key, undefined, track) }]
+    return [{ type: 'del', key, track: this.#tracked(key, undefined, 0, track) }]
   }
 
   /** Keeps the cache in step with a change: reads see it from the moment the batch is taken on. */
-  #tracked(key: Uint8Array, value: T | undefined, track: Tracker | undefined): Tracker {
+  #tracked(key: Uint8Array, value: T | undefined, bytes: number, track: Tracker | undefined): Tracker {
     return {
       accepted: () => {
-        track?.accepted()
-        this.#cache.changed(key, value)
+        this.#cache.changed(key, value, bytes)
+        try {
+          track?.accepted()
+        } catch (error) {
+          this.#cache.forget(key)
+          throw error
+        }
       },
       committed: () => {
         track?.committed()
@@ -117,11 +122,12 @@ export class Repository<T> {
   }
 
   #walkRange(walk: Walk): WalkRange {
-    const { gte, lt } = this.#keyRange(walk)
+    const { gte, lt } = this.range(walk)
     return { gte, lt, reverse: walk.reverse ?? false, limit: walk.limit ?? -1 }
   }
 
-  #keyRange(walk: Walk): KeyRange {
+  /** The stored keys that a walk goes over. */
+  range(walk: Walk): KeyRange {
     const prefix = walk.id === undefined ? [] : [this.#vault.key(this.#bucket, { id: walk.id }).subarray(1)]
     const all = bucketRange(this.#bucket, ...prefix)
     return {

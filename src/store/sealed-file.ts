@@ -24,7 +24,7 @@ export type SealPurpose = 'vault' | 'account'
 
 /** The largest secret that goes into a sealed file. */
 const SECRET_BYTES_MAX = 4_096
-const FILE_BYTES_MAX = 8_192
+export const SEALED_FILE_BYTES_MAX = 8_192
 const NONCE_BYTES = 24
 
 const headerCodec = struct({
@@ -51,6 +51,17 @@ export async function sealFile(
   tools: SealTools,
   cost: Argon2Cost = PASSPHRASE_COST,
 ): Promise<void> {
+  await filesOf(tools).write(path, await sealedBytes(purpose, secret, passphrase, tools, cost))
+}
+
+/** The same without a file. */
+export async function sealedBytes(
+  purpose: SealPurpose,
+  secret: Uint8Array,
+  passphrase: string,
+  tools: SealTools,
+  cost: Argon2Cost = PASSPHRASE_COST,
+): Promise<Uint8Array> {
   const { memoryKiB, passes } = boundedCost(cost.memoryKiB, cost.passes)
   const salt = tools.rng.bytes(PASSPHRASE_SALT_BYTES)
   const nonce = tools.rng.bytes(NONCE_BYTES)
@@ -58,7 +69,7 @@ export async function sealFile(
   const key = await passphraseKey(tools.crypto, passphrase, salt, cost)
   try {
     const sealed = tools.crypto.xseal(key, nonce, associatedData(purpose, header), secret)
-    await filesOf(tools).write(path, encode(sealedFileCodec, { header, sealed }))
+    return encode(sealedFileCodec, { header, sealed })
   } finally {
     wipe(key)
   }
@@ -90,7 +101,7 @@ export function filesOf(tools: Pick<SealTools, 'keyFiles'>): KeyFiles {
 }
 
 function parse(bytes: Uint8Array): SealedFile {
-  if (bytes.length > FILE_BYTES_MAX) throw new StorageError('the sealed file is damaged')
+  if (bytes.length > SEALED_FILE_BYTES_MAX) throw new StorageError('the sealed file is damaged')
   try {
     return decode(sealedFileCodec, bytes)
   } catch (error) {

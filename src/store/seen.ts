@@ -17,7 +17,7 @@ export class SeenIds {
   readonly #database: Database
   readonly #records: Repository<Coded<typeof seenCodec>>
 
-  constructor(database: Database, vault: Vault, bucket: 'seen' | 'seenInitials') {
+  constructor(database: Database, vault: Vault, bucket: 'seen' | 'seenInitials' | 'operations' | 'removed') {
     this.#database = database
     this.#records = new Repository(database, vault, bucket, seenCodec)
   }

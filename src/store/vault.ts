@@ -135,22 +135,6 @@ export async function vaultExists(path: string, tools: Pick<SealTools, 'keyFiles
   }
 }
 
-/** Seals the same master key under another passphrase; no record is rewritten. Throws as {@link openVault}. */
-export async function changePassphrase(
-  path: string,
-  current: string,
-  next: string,
-  tools: SealTools,
-  cost: Argon2Cost = PASSPHRASE_COST,
-): Promise<void> {
-  const master = await openMaster(path, current, tools)
-  try {
-    await sealFile(path, 'vault', master, next, tools, cost)
-  } finally {
-    wipe(master)
-  }
-}
-
 async function openMaster(path: string, passphrase: string, tools: SealTools): Promise<Uint8Array> {
   const master = await openSealedFile(path, 'vault', passphrase, tools)
   if (master.length !== MASTER_BYTES) throw new StorageError('the vault is damaged')

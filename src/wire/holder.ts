@@ -11,6 +11,7 @@ import {
   takePrekeyCodec,
 } from './prekey-slices.ts'
 import { peerRecordCodec } from './peer.ts'
+import { recoveryRecordCodec } from './recovery.ts'
 import {
   cursorCodec,
   depositCodec,
@@ -45,9 +46,14 @@ export const CLOSER_PEERS_MAX = 20
 export const cardVersionCodec = struct({ number: u32, hash: fixed(32) })
 
 /** Mutable, signed, numbered records. Their key follows from their content (`protocol/mailbox-rules`). */
-export const cardRecordCodec = variant({ 1: accountCardCodec, 2: prekeyCardCodec, 3: policyCodec })
+export const cardRecordCodec = variant({
+  1: accountCardCodec,
+  2: prekeyCardCodec,
+  3: policyCodec,
+  4: recoveryRecordCodec,
+})
 export type CardRecord = Coded<typeof cardRecordCodec>
-export const CARD_KIND = { account: 1, prekeys: 2, policy: 3 } as const
+export const CARD_KIND = { account: 1, prekeys: 2, policy: 3, recovery: 4 } as const
 
 export const holderRequestCodec = variant({
   /** Store a letter; idempotent by id. Answer: receipt. */

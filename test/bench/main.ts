@@ -1,6 +1,7 @@
 /** `npm run bench -- [NAME …] [--json]`: Sotto beside its peers, in the same run. README.md beside this. */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { api, apiIdle } from './api.ts'
 import { parseBaseline, regressions, renderRegressions, TOLERANCE_PERCENT } from './baseline.ts'
 import { direct } from './direct.ts'
 import type { Bench, BenchOptions, Figure } from './harness.ts'
@@ -11,12 +12,13 @@ import { put } from './put.ts'
 import { read } from './read.ts'
 import { jsonLine, table } from './report.ts'
 import { scale } from './scale.ts'
+import { search } from './search.ts'
 import { session } from './session.ts'
 import { store } from './store.ts'
 
-const QUICK: readonly Bench[] = [session, store, direct, put, read, push]
+const QUICK: readonly Bench[] = [session, store, search, direct, put, read, push, api]
 /** Minutes each: only when asked for by name. */
-const LONG: readonly Bench[] = [halfGone, scale, idle]
+const LONG: readonly Bench[] = [halfGone, scale, idle, apiIdle]
 const BENCHES: readonly Bench[] = [...QUICK, ...LONG]
 const USAGE = `npm run bench -- [${BENCHES.map(({ name }) => name).join('|')} …] [--json] [--runs N] [--nodes N] [--minutes N] [--baseline FILE [--tolerance PERCENT]]`
 const RUNS_MIN = 5

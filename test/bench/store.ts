@@ -123,7 +123,6 @@ class Author {
       const number = ++this.#count
       const times = { sentAt: 1_800_000_000_000 + number, committedAt: 1_800_000_000_000 + number, readAt: 0 }
       return {
-        version: 1,
         id: systemRng.bytes(16),
         contact: contactAt(number),
         order: number,
@@ -134,6 +133,10 @@ class Author {
         status: MESSAGE_STATUS.delivered,
         path: 0 as const,
         receipts: 0,
+        timerSeconds: 0,
+        expiresAt: 0,
+        gone: 0 as const,
+        marked: false,
         ...times,
       }
     })

@@ -1,6 +1,6 @@
 /** People who talk while it storms: single messages, bursts, long ones; and who ask again where no answer came. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { MessageView } from '../../src/api/application.ts'
+import type { MessageView } from '../../src/api/application/messages.ts'
 import { ApiFault } from '../support/local-api.ts'
 import type { ApiDaemon } from '../support/api-daemon.ts'
 import type { Dice } from './dice.ts'
@@ -85,8 +85,8 @@ export class Load {
       this.#init.ledger.accepts(saying, id)
       return true
     } catch (error) {
-      // 423: not unlocked yet. 503: it starts or stops.
-      if (error instanceof ApiFault && ![423, 429, 503].includes(error.status)) throw error
+      // 423: not unlocked yet. 503: it starts or stops. 504: not within its time; whether it went is not known.
+      if (error instanceof ApiFault && ![423, 429, 503, 504].includes(error.status)) throw error
       return false
     }
   }

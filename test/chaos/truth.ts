@@ -2,7 +2,7 @@
  * Is what `status` and `msg why` say true at the moment they say it? What the API answers is compared with the disks:
  * `stored` with those of the holders that are named, `delivered` with the recipient's, and no status ever goes back.
  */
-import type { MessageView, Page, WhyView } from '../../src/api/application.ts'
+import type { MessageView, Page, WhyView } from '../../src/api/application/messages.ts'
 import { toHex } from '../../src/lib/bytes.ts'
 import { WRITE_QUORUM } from '../../src/protocol/replicas.ts'
 import type { OutboxItem } from '../../src/store/records.ts'

@@ -1,6 +1,6 @@
 /** The story that the demo tells, step by step, on real daemons. Each step throws where it does not hold. */
 import assert from 'node:assert/strict'
-import type { MessageView } from '../../src/api/application.ts'
+import type { MessageView } from '../../src/api/application/messages.ts'
 import { canary, searchTrees } from '../support/canary.ts'
 import { befriend, knowEnough, startAll, until } from '../support/daemons.ts'
 import type { Daemon, Testbed } from '../support/daemons.ts'

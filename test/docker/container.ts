@@ -1,6 +1,6 @@
 /** A daemon in a container, reached through the socket in its home. */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import type { StatusView } from '../../src/api/application.ts'
+import type { StatusView } from '../../src/api/application/account.ts'
 import type { Cuttable } from '../chaos/faults.ts'
 import { ApiDaemon, Fatal, until } from '../support/api-daemon.ts'
 import { callSocket } from '../support/local-api.ts'

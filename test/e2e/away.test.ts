@@ -1,7 +1,7 @@
 /** Two people on real daemons, one of them away, killed or frozen: nothing acknowledged is lost, nothing comes twice. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { MessageView } from '../../src/api/application.ts'
+import type { MessageView } from '../../src/api/application/messages.ts'
 import { befriend, pause, startAll, startNetwork, Testbed, until } from '../support/daemons.ts'
 import type { Daemon } from '../support/daemons.ts'
 import { heldOnDisk } from '../support/holder-disk.ts'

@@ -1,7 +1,7 @@
 /** Mail over real daemons that hold for others while the people themselves hold nothing, and the load that one API takes. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { MailboxView } from '../../src/api/application.ts'
+import type { MailboxView } from '../../src/api/application/network.ts'
 import { TEXT_BYTES_MAX } from '../../src/wire/content.ts'
 import { allowMuch, load } from '../load/load.ts'
 import { befriend, knowEnough, startAll, Testbed, until } from '../support/daemons.ts'

@@ -6,7 +6,7 @@ import { befriend, pause, startNetwork, Testbed, until } from '../support/daemon
 import type { Daemon } from '../support/daemons.ts'
 import { SEED } from '../support/strict.ts'
 
-const ROUNDS = Number(process.env['SOTTO_KILLS'] ?? 10)
+const ROUNDS = Number(process.env['SOTTO_KILLS'] ?? 6)
 const LIFE_MS_MAX = 700
 const bed = new Testbed()
 let alice: Daemon

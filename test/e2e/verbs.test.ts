@@ -1,16 +1,12 @@
 /** The same line by hand: the `sotto` executable and nothing else, as a person or a script would type it. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type {
-  ContactView,
-  MessageView,
-  Page,
-  PeerView,
-  StatusView,
-  VerifyView,
-  WhyView,
-} from '../../src/api/application.ts'
-import { PASSPHRASE, startNetwork, Testbed } from '../support/daemons.ts'
+import type { StatusView } from '../../src/api/application/account.ts'
+import type { ContactView, VerifyView } from '../../src/api/application/contacts.ts'
+import type { ConversationView, MessageView, Page, WhyView } from '../../src/api/application/messages.ts'
+import type { PeerView, ZoneView } from '../../src/api/application/network.ts'
+import { PASSPHRASE, startNetwork, Testbed, until } from '../support/daemons.ts'
 import type { Daemon } from '../support/daemons.ts'
 
 const bed = new Testbed()
@@ -110,6 +106,116 @@ test('LS-03 LS-09 what was said is found again, and all of it can be exported', 
     all.messages.map(({ text }) => text),
     ['hello from the command line', 'two\nlines'],
   )
+})
+
+test('CL-14 what is done to a message and to oneself reaches the other side', async () => {
+  const sent = await alice.verb<MessageView>('send', 'Bob', 'see you at nien')
+  await alice.verb('wait', `--for=delivered=${sent.id}`)
+  assert.equal((await alice.verb<MessageView>('msg', 'edit', sent.id, 'see you at nine')).text, 'see you at nine')
+  await bob.verb('msg', 'react', sent.id, '👍')
+  await until('both have both', async () => {
+    const [here, there] = await Promise.all([alice, bob].map((each) => each.verb<MessageView>('msg', 'show', sent.id)))
+    return here?.reactions.length === 1 && there?.text === 'see you at nine' && there.reactions[0]?.own === true
+  })
+  await bob.verb('msg', 'star', sent.id)
+  assert.equal((await bob.verb<Page<MessageView>>('starred')).items[0]?.id, sent.id)
+  await alice.verb('msg', 'delete', sent.id, '--for-both')
+  await until('it is gone', async () => (await bob.verb<MessageView>('msg', 'show', sent.id)).gone === 'deleted')
+  await alice.verb('profile', 'set', '--name', 'Alice in Chains')
+  await until('the profile came', async () => {
+    const { name } = await bob.verb<{ name: string }>('profile', 'show', 'Alice')
+    return name === 'Alice in Chains'
+  })
+  await bob.verb('conversation', 'mute', 'Alice', 'on')
+  assert.equal((await bob.verb<ConversationView>('conversation', 'show', 'Alice')).muted, true)
+  await bob.verb('conversation', 'mute', 'Alice', 'off')
+})
+
+test('MB-01 net zone: who stands near, where our mail is put, what lies here for others', async () => {
+  const zone = await alice.verb<ZoneView>('net', 'zone')
+  assert.match(zone.self, /^[0-9a-f]{64}$/)
+  assert.ok(zone.holders.length >= 4)
+  const distances = zone.holders.map(({ position }) => BigInt(`0x${position}`) ^ BigInt(`0x${zone.self}`))
+  assert.deepEqual(
+    distances,
+    [...distances].sort((a, b) => (a < b ? -1 : 1)),
+  )
+  assert.ok(zone.holders.some(({ holdsForUs, connected }) => holdsForUs && connected))
+  assert.ok(zone.mailboxes.length >= 1 && zone.mailboxes.every((position) => /^[0-9a-f]{64}$/.test(position)))
+  const holder = bed.daemons[0] ?? assert.fail()
+  const { held, mailboxes } = await holder.verb<ZoneView>('net', 'zone')
+  assert.deepEqual([held.serving, mailboxes], [true, []])
+  assert.ok(held.cards >= 4, `${held.cards} cards`)
+  assert.ok(held.bytes > 0 && held.bytes < held.bytesMax)
+})
+
+test('CL-14 doctor finds nothing broken, and a bug report names nobody', async () => {
+  const checked = await alice.cli(['doctor'])
+  const { items } = JSON.parse(checked.stdout) as { items: { name: string; result: string; detail: string }[] }
+  assert.deepEqual([checked.code, items.filter(({ result }) => result === 'fail')], [0, []])
+  assert.deepEqual(
+    items.map(({ name }) => name),
+    [
+      'node',
+      'config',
+      'home',
+      'disk',
+      'daemon',
+      'socket',
+      'version',
+      'account',
+      'network',
+      'mailbox',
+      'card',
+      'prekeys',
+      'clock',
+    ],
+  )
+  const { stdout } = await alice.cli(['bugreport', '--log', alice.logFile])
+  const status = await alice.status()
+  const names = [status.accountId, status.deviceId, await bob.accountId(), 'Bob', alice.home, bed.root]
+  const peers = bed.daemons.map(({ peerId }) => peerId)
+  for (const secret of [...names, ...peers, '127.0.0.1']) assert.ok(!stdout.includes(secret ?? ''), secret ?? '')
+  const report = JSON.parse(stdout) as { daemon: Record<string, { error?: string } | { metric: string }[]> }
+  for (const [name, view] of Object.entries(report.daemon)) assert.ok(!('error' in view), name)
+  assert.ok(Array.isArray(report.daemon['metrics']) && report.daemon['metrics'].length > 5)
+})
+
+test('CL-14 AP-12 a token for a program: made, used, revoked; a reader that is remembered', async () => {
+  const { token, id } = await alice.verb<{ token: string; id: string }>('token', 'create', 'bot', '--scope', 'read')
+  const authorization = { authorization: `Bearer ${token}` }
+  assert.equal((await alice.api<StatusView>('GET', '/status', undefined, authorization)).state, 'ready')
+  await assert.rejects(alice.api('POST', '/identity/lock', undefined, authorization), /403/)
+  await alice.verb('token', 'revoke', 'bot')
+  await assert.rejects(alice.api('GET', '/status', undefined, authorization), /401/)
+  const { items } = await alice.verb<{ items: { id: string }[] }>('token', 'list')
+  assert.ok(!items.some((each) => each.id === id))
+  await alice.verb('search', 'nothing')
+  assert.equal((await alice.cli(['tail', '--consumer', 'bot'])).stdout, '')
+  await alice.verb('send', 'Bob', 'an event')
+  const lines = (await alice.cli(['tail', '--consumer', 'bot', '--jsonl'])).stdout.trim().split('\n')
+  assert.ok(lines.length >= 1 && lines[0]?.includes('"number"'))
+  assert.equal((await alice.cli(['tail', '--consumer', 'bot'])).stdout, '')
+})
+
+test('CL-14 LS-03 a backup is written and makes the account again on an empty home', async () => {
+  const file = join(bed.root, 'alice.backup')
+  const its = bed.file('backup-passphrase', 'battery staple\n')
+  await alice.verb('backup', 'create', file, '--backup-passphrase-file', its)
+  const again = bed.daemon('alice-again', { passphrase: null })
+  await again.start()
+  const mine = bed.file('new-passphrase', 'a new passphrase\n')
+  const flags = ['--backup-passphrase-file', its, '--passphrase-file', mine]
+  const back = await again.verb<{ accountId: string; contacts: number; messages: number }>(
+    'backup',
+    'restore',
+    file,
+    ...flags,
+  )
+  assert.deepEqual([back.accountId, back.contacts], [await alice.accountId(), 1])
+  assert.ok(back.messages >= 3)
+  assert.equal((await again.cli(['backup', 'restore', file, ...flags])).code, 1)
+  await again.stop()
 })
 
 test('LS-06 a contact is kept, renamed, starred and forgotten', async () => {

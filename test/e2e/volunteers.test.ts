@@ -8,7 +8,7 @@ import { ROLES } from '../../src/lib/roles.ts'
 import { CONNECTIONS_PER_NETWORK_MAX } from '../../src/net/protocols.ts'
 import { callApi } from '../support/local-api.ts'
 import { Testbed, until } from '../support/daemons.ts'
-import type { StatusView } from '../../src/api/application.ts'
+import type { StatusView } from '../../src/api/application/account.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const guide = readFileSync(join(ROOT, 'bootstrap', 'README.md'), 'utf8')

@@ -1,6 +1,7 @@
 /** Consent: who becomes a contact, who does not, and what is left of one who is blocked, removed or not who it was. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { toHex } from '../../src/lib/bytes.ts'
 import { ConflictError, IdentityChangedError, UsageError } from '../../src/lib/errors.ts'
 import { DAY_MS } from '../../src/lib/time.ts'
 import { CONTACT_STATE } from '../../src/store/records.ts'
@@ -8,6 +9,7 @@ import { encode } from '../../src/wire/codec.ts'
 import { CONTENT_KIND, contactAcceptBodyCodec, contentCodec, textBodyCodec } from '../../src/wire/content.ts'
 import { DIRECT_FRAME } from '../../src/wire/direct.ts'
 import { HOLDER_VERB } from '../../src/wire/holder.ts'
+import { parseInvite } from '../../src/wire/invite.ts'
 import { LETTER_KIND } from '../../src/wire/letter.ts'
 import { World } from '../support/messenger.ts'
 import type { Person } from '../support/messenger.ts'
@@ -375,4 +377,23 @@ test('adding oneself, twice, or whom one blocked is refused', async () => {
   await alice.app.blockContact(bob.address)
   await assert.rejects(alice.add(bob), ConflictError)
   await assert.rejects(alice.add(alice), UsageError)
+})
+
+test('AS-08 one-time passes that are out are bounded: the 65th takes the place of the oldest', async () => {
+  const { world, alice } = await strangers()
+  await using _ = world
+  const { settings } = alice.rooms.store
+  const names = Array.from({ length: 64 }, (_, i) => `invite:${i.toString(16).padStart(32, '0')}`)
+  const until = (i: number) => String(world.clock.now() + DAY_MS + i)
+  await alice.rooms.journal.commit(() => ({
+    ops: names.flatMap((name, i) => settings.put(name, until(i))),
+    facts: [],
+    result: undefined,
+  }))
+  const { link } = await world.clock.during(alice.app.invite({ token: true }))
+  const token = toHex(parseInvite(link).token ?? new Uint8Array(0))
+  const left = [...(await settings.all()).keys()].filter((name) => name.startsWith('invite:'))
+  assert.deepEqual(new Set(left), new Set([...names.slice(1), `invite:${token}`]))
+  await world.clock.during(alice.app.invite({ token: false }))
+  assert.equal([...(await settings.all()).keys()].filter((name) => name.startsWith('invite:')).length, 64)
 })

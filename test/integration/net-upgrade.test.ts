@@ -207,10 +207,10 @@ test('AS-08 a peer that never ends its relayed stream holds the new one up for a
   assert.deepEqual(atB, [1, 3, 2])
   await until(() => relayed.status !== 'open')
   const reader = new FrameReader(direct, DIRECT, systemClock, false)
-  const hello = decode(directMessageCodec, (await reader.next()) ?? assert.fail())
-  assert.equal(hello.kind, DIRECT_FRAME.hello)
-  const answer = decode(directFrameCodec, (await reader.next()) ?? assert.fail())
-  assert.deepEqual(answer, numbered(9))
+  const next = async (): Promise<Uint8Array> => (await reader.next()) ?? assert.fail()
+  // One for every version, and one that says that live frames are understood.
+  for (let i = 0; i < 2; i++) assert.equal(decode(directMessageCodec, await next()).kind, DIRECT_FRAME.hello)
+  assert.deepEqual(decode(directFrameCodec, await next()), numbered(9))
 })
 
 test('NA-02 a conversation over a relay becomes direct by itself where one side can be dialled', async (t) => {

@@ -20,8 +20,8 @@ import { publicKeyOfPeerId } from '../../src/net/peer-id.ts'
 import type { HolderCaller } from '../../src/net/ports.ts'
 import { protocolsOf } from '../../src/net/protocols.ts'
 import type * as Ports from '../../src/services/ports.ts'
-import { decode } from '../../src/wire/codec.ts'
-import { DIRECT_FRAME } from '../../src/wire/direct.ts'
+import { decode, encode } from '../../src/wire/codec.ts'
+import { DIRECT_FRAME, directFrameCodec } from '../../src/wire/direct.ts'
 import type { DirectFrame } from '../../src/wire/direct.ts'
 import { HOLDER_FRAME, HOLDER_STATUS, HOLDER_VERB, holderServerFrameCodec } from '../../src/wire/holder.ts'
 import type { HolderRequest, HolderResponse } from '../../src/wire/holder.ts'
@@ -275,8 +275,27 @@ test('a malformed direct frame resets the stream', async (t) => {
   const a = await newHost(t)
   const node = await rawPeer(t)
   const stream = await (await node.dial(a.addresses().map((text) => multiaddr(text)))).newStream(DIRECT.id)
-  stream.send(concat(u32be(3), Uint8Array.of(9, 9, 9)))
+  stream.send(concat(u32be(3), Uint8Array.of(2, 9, 9)))
   await until(() => stream.status !== 'open')
+})
+
+test('PR-01 PR-04 frames of a later version are passed over; who says hello once hears no live signals', async (t) => {
+  const a = await newHost(t)
+  const node = await rawPeer(t)
+  const stream = await (await node.dial(a.addresses().map((text) => multiaddr(text)))).newStream(DIRECT.id)
+  const got: DirectFrame[] = []
+  a.direct.onFrame(async (_peerId, frame) => void got.push(frame))
+  const peerId = node.peerId.toString()
+  const framed = (bytes: Uint8Array): Uint8Array => concat(u32be(bytes.length), bytes)
+  const hello = framed(Uint8Array.of(DIRECT_FRAME.hello))
+  const sent = envelope(Uint8Array.of(1))
+  stream.send(concat(hello, framed(Uint8Array.of(200, 1, 2)), framed(encode(directFrameCodec, sent))))
+  await until(() => got.length === 1)
+  assert.deepEqual(got, [sent])
+  assert.deepEqual([a.direct.connected(peerId), a.direct.hearsLive(peerId)], [true, false])
+  stream.send(hello)
+  await until(() => a.direct.hearsLive(peerId))
+  assert.equal(stream.status, 'open')
 })
 
 test('a listener that is slow holds the sender back instead of filling memory', async (t) => {

@@ -1,5 +1,5 @@
 /** What a pair of daemons achieves: which way the messages go, how soon, how fast. All of it is asked of their APIs. */
-import type { PeerView } from '../../src/api/application.ts'
+import type { PeerView } from '../../src/api/application/network.ts'
 import type { ApiClient } from '../../src/api/client.ts'
 import { pause } from '../support/daemons.ts'
 

@@ -1,8 +1,9 @@
 /** One person with one device: the product's whole daemon over the simulator's ports. */
-import { DaemonApplication } from '../../src/daemon/application.ts'
+import type { Application } from '../../src/api/application/application.ts'
+import { daemonApplication } from '../../src/daemon/application/application.ts'
 import type { Base } from '../../src/daemon/base.ts'
 import { Daemon } from '../../src/daemon/daemon.ts'
-import type { UnlockedRooms } from '../../src/daemon/unlocked.ts'
+import type { UnlockedRooms } from '../../src/daemon/build-rooms.ts'
 import { fromHex } from '../../src/lib/bytes.ts'
 import { silentLogger } from '../../src/lib/log.ts'
 import { encodeAccountId } from '../../src/protocol/account-id.ts'
@@ -79,9 +80,9 @@ export class Person implements Peer {
     return rooms
   }
 
-  get app(): DaemonApplication {
+  get app(): Application {
     if (this.#daemon === undefined) throw new Error(`${this.name} is off`)
-    return new DaemonApplication(this.#daemon)
+    return daemonApplication(this.#daemon)
   }
 
   get accountId(): Uint8Array {
@@ -164,7 +165,7 @@ export class Person implements Peer {
     const common = { clock, rng, crypto, log: silentLogger }
     const host = {
       peerId: this.peerId,
-      direct: { ...direct, meetBy() {} },
+      direct: { ...direct, meetBy() {}, onStream() {} },
       routing,
       holderNetwork,
       addresses: () => net.record(this).addresses,

@@ -34,6 +34,7 @@ export class Ports {
     this.direct = {
       send: async (to, frame, signal) => this.#send(to, frame, signal),
       connected: (peerId) => this.#direct(peerId)?.isOpenAt(this.#peer) === true,
+      hearsLive: (peerId) => this.#direct(peerId)?.isOpenAt(this.#peer) === true,
       onFrame: (listener) => {
         this.#life.onFrame = listener
       },

@@ -1,6 +1,6 @@
 /** One seed: three people write to three others while everything goes wrong; then it stops, and all must come right. */
 import type { Daemon } from '../../src/daemon/daemon.ts'
-import type { UnlockedRooms } from '../../src/daemon/unlocked.ts'
+import type { UnlockedRooms } from '../../src/daemon/build-rooms.ts'
 import { fromHex, toHex } from '../../src/lib/bytes.ts'
 import { seededRng } from '../../src/lib/rng.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../src/lib/time.ts'

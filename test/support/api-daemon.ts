@@ -1,14 +1,8 @@
 /** A daemon that is asked through its API, wherever it runs: what tests, storms and stories do with one. */
-import type {
-  ContactView,
-  IdentityView,
-  KeyView,
-  MessageView,
-  Page,
-  PeerView,
-  StatusView,
-  WhyView,
-} from '../../src/api/application.ts'
+import type { IdentityView, KeyView, StatusView } from '../../src/api/application/account.ts'
+import type { ContactView } from '../../src/api/application/contacts.ts'
+import type { MessageView, Page, WhyView } from '../../src/api/application/messages.ts'
+import type { PeerView } from '../../src/api/application/network.ts'
 import { WRITE_QUORUM } from '../../src/protocol/replicas.ts'
 
 export const PASSPHRASE = 'correct horse battery staple'

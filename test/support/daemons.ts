@@ -4,7 +4,8 @@ import type { ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ContactView, StatusView } from '../../src/api/application.ts'
+import type { StatusView } from '../../src/api/application/account.ts'
+import type { ContactView } from '../../src/api/application/contacts.ts'
 import { ApiDaemon, Fatal, PASSPHRASE, until } from './api-daemon.ts'
 import { ApiFault, callApi, callSocket } from './local-api.ts'
 import { Reaper } from './reaper.ts'
@@ -217,6 +218,8 @@ export class Testbed {
   readonly daemons: Daemon[] = []
   /** Profile of every daemon: `local`, or the path of a profile file. */
   network = 'local'
+  /** The program of every daemon and verb. */
+  main = MAIN
   readonly #reaper: Reaper
   readonly #keep: boolean
   readonly #onExit = (): void => {
@@ -253,7 +256,7 @@ export class Testbed {
     args: readonly string[],
     input: { env?: NodeJS.ProcessEnv; stdin?: string; timeoutMs?: number } = {},
   ): Promise<Outcome> {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(process.execPath, [this.main, ...args], {
       env: environment(input.env),
       stdio: ['pipe', 'pipe', 'pipe'],
     })
@@ -282,7 +285,7 @@ export class Testbed {
   ): ChildProcess {
     const log = openSync(logFile, 'a', 0o600)
     try {
-      const [command = '', ...rest] = [...inside, process.execPath, MAIN, ...args]
+      const [command = '', ...rest] = [...inside, process.execPath, this.main, ...args]
       const child = spawn(command, rest, { env: environment(env), stdio: ['ignore', log, log] })
       this.#reaper.watch(child)
       return child

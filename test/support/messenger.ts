@@ -5,8 +5,10 @@
 import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Base } from '../../src/daemon/base.ts'
-import { DaemonApplication } from '../../src/daemon/application.ts'
+import type { Application } from '../../src/api/application/application.ts'
+import { daemonApplication } from '../../src/daemon/application/application.ts'
 import { Daemon } from '../../src/daemon/daemon.ts'
+import type { Created } from '../../src/daemon/daemon.ts'
 import { nativeProvider } from '../../src/crypto/native.ts'
 import type { CryptoProvider } from '../../src/crypto/provider.ts'
 import { fromHex, toHex, utf8 } from '../../src/lib/bytes.ts'
@@ -34,10 +36,12 @@ import type {
   Routing,
 } from '../../src/services/ports.ts'
 import { StampVerifier } from '../../src/services/stamps/verifier.ts'
+import { FILE_SYSTEM } from '../../src/store/atomic-file.ts'
 import { HeldStore } from '../../src/store/held.ts'
-import type { MessageView } from '../../src/api/application.ts'
-import type { UnlockedRooms } from '../../src/daemon/unlocked.ts'
+import type { MessageView } from '../../src/api/application/messages.ts'
+import type { UnlockedRooms } from '../../src/daemon/build-rooms.ts'
 import { decode, encode } from '../../src/wire/codec.ts'
+import { contentExtensions } from '../../src/wire/content.ts'
 import { directFrameCodec } from '../../src/wire/direct.ts'
 import type { DirectFrame } from '../../src/wire/direct.ts'
 import { HOLDER_VERB } from '../../src/wire/holder.ts'
@@ -185,6 +189,7 @@ export class Person {
   #known: Uint8Array = new Uint8Array(32)
   #onFrame: ((peerId: string, frame: DirectFrame) => Promise<void>) | undefined
   readonly #onPeer = new Set<(peerId: string, connected: boolean) => void>()
+  #onStream: ((peerId: string, open: boolean) => void) | undefined
   readonly #onPush = new Set<(peerId: string, deposit: Deposit) => void>()
   readonly #links = new Map<string, MemoryLink>()
   readonly #inbox: (() => Promise<void>)[] = []
@@ -204,6 +209,10 @@ export class Person {
   waysIn: readonly string[] = []
   /** What others' invites had it dial. */
   readonly joinedBy: string[] = []
+  /** Runs with the disk of each start, before anything is written. */
+  onDisk: ((disk: Disk) => void) | undefined
+  /** What the words gave back when this person's daemon began with them. */
+  recovered: Created['recovered']
   /** Connected for all that others can see, but nothing gets through to it. */
   deaf = false
 
@@ -234,8 +243,8 @@ export class Person {
     return this.#disk
   }
 
-  get app(): DaemonApplication {
-    return new DaemonApplication(this.daemon)
+  get app(): Application {
+    return daemonApplication(this.daemon)
   }
 
   /** The account of now. */
@@ -252,23 +261,40 @@ export class Person {
     return encodeAccountId(this.#known)
   }
 
-  /** Starts the daemon; the first time it makes the account. */
-  async start(): Promise<void> {
+  /** The 24 words, as this process has seen them when the account was made. */
+  get phrase(): string {
+    return phrases.get(toHex(this.known)) ?? ''
+  }
+
+  /** Starts the daemon; the first time it makes the account, or brings back that of a phrase. */
+  async start(phrase?: string): Promise<void> {
     this.#clock = new NodeClock(this.world.clock)
     this.#onPeer.clear()
     this.#onPush.clear()
     this.#onFrame = undefined
+    this.#onStream = undefined
     this.#inbox.length = 0
     this.#receiving = false
     this.#disk = await Disk.open(this.world.clock, join(this.#directory, 'db'))
+    this.onDisk?.(this.#disk)
     const hasAccount = await accountExists(this.#disk.database)
     const daemon = new Daemon({ base: this.#base(this.#disk), holder: undefined, hasAccount, version: '0' })
     this.up = true
     if (hasAccount) await daemon.unlock(PASSPHRASE)
-    else await daemon.create({ passphrase: PASSPHRASE })
+    else await this.#create(daemon, phrase)
     this.#daemon = daemon
     this.#known = this.id
     await this.world.clock.quiet()
+  }
+
+  async #create(daemon: Daemon, phrase?: string): Promise<void> {
+    const { clock } = this.world
+    const input = { passphrase: PASSPHRASE, ...(phrase === undefined ? {} : { phrase }) }
+    const creating = daemon.create(input)
+    const created = phrase === undefined ? await creating : await clock.during(creating)
+    this.recovered = created.recovered
+    const id = daemon.rooms?.account.accountId
+    if (id !== undefined) phrases.set(toHex(id), created.phrase)
   }
 
   async unlock(): Promise<void> {
@@ -323,8 +349,10 @@ export class Person {
     for (const holder of this.world.holders) if (holder.up) this.heard(holder.peerId, true)
   }
 
+  /** The peer is there or gone; with a device of a contact that is a stream. */
   heard(peerId: string, connected: boolean): void {
     if (this.#clock.dead) return
+    if (this.world.personAt(peerId) !== undefined) this.#onStream?.(peerId, connected)
     for (const listener of this.#onPeer) listener(peerId, connected)
   }
 
@@ -373,7 +401,12 @@ export class Person {
   /** Texts of the conversation that came in, in the order in which they came. */
   async read(other: Person | string): Promise<string[]> {
     const address = typeof other === 'string' ? other : other.address
-    const { items } = await this.app.messages(address, { limit: 900 })
+    const items: MessageView[] = []
+    for (let cursor: string | null | undefined; cursor !== null;) {
+      const page = await this.app.messages(address, { limit: 900, ...(cursor === undefined ? {} : { cursor }) })
+      items.push(...page.items)
+      cursor = page.next
+    }
     return items
       .filter(({ outgoing }) => !outgoing)
       .map(({ text }) => text)
@@ -389,11 +422,19 @@ export class Person {
   }
 
   /** Says something of any kind, as a client of another version or of bad will might. */
-  async say(other: Person, kind: number, body: Uint8Array, id = this.world.rng.bytes(16)): Promise<void> {
+  async say(
+    other: Person,
+    kind: number,
+    body: Uint8Array,
+    id = this.world.rng.bytes(16),
+    said: Parameters<typeof contentExtensions>[0] & { readonly sentAt?: number } = {},
+  ): Promise<void> {
+    const extensions = contentExtensions(said)
     const { journal, outbox, contacts } = this.rooms
     await journal.commit(async () => {
       const contact = await contacts.require(other.id)
-      const saying = { id, kind, body, sentAt: this.world.clock.now(), contact: contact.accountId, quiet: true }
+      const about = { sentAt: said.sentAt ?? this.world.clock.now(), contact: contact.accountId, quiet: true }
+      const saying = { id, kind, body, extensions, ...about }
       const { ops, added } = outbox.enqueue({ ...saying, devices: contact.devices.map(({ deviceId }) => deviceId) })
       return { ops, facts: [], result: undefined, done: added }
     })
@@ -412,6 +453,7 @@ export class Person {
         await world.carry(this, peer, frame, signal)
       },
       connected: (peerId) => world.streams.has(streamKey(this.peerId, peerId)),
+      hearsLive: (peerId) => world.streams.has(streamKey(this.peerId, peerId)),
       onFrame: (listener) => {
         this.#onFrame = listener
       },
@@ -430,7 +472,11 @@ export class Person {
     }
     const host = {
       peerId: this.peerId,
-      direct: { ...direct, meetBy: (meeting: (peerId: string) => Meeting) => void (this.meeting = meeting) },
+      direct: {
+        ...direct,
+        meetBy: (meeting: (peerId: string) => Meeting) => void (this.meeting = meeting),
+        onStream: (listener: (peerId: string, open: boolean) => void) => void (this.#onStream = listener),
+      },
       routing,
       holderNetwork: network,
       addresses: () => [],
@@ -455,6 +501,10 @@ export class Person {
         database: disk.database,
         files: { vault: join(this.#directory, 'vault'), accountKey: join(this.#directory, 'account') },
         cost: { memoryKiB: 8, passes: 1, length: 32 },
+        keyFiles: {
+          write: async (path, content) => world.clock.busyWith(async () => FILE_SYSTEM.write(path, content)),
+          read: async (path) => world.clock.busyWith(async () => FILE_SYSTEM.read(path)),
+        },
       },
       mail: {
         ...common,
@@ -505,6 +555,8 @@ interface Still {
 }
 
 const stills = new Map<string, Promise<Still>>()
+/** The words of every account that was made here, by its id (hex). */
+const phrases = new Map<string, string>()
 
 export class World implements AsyncDisposable {
   readonly clock: SimClock
@@ -623,6 +675,19 @@ export class World implements AsyncDisposable {
     await person.start()
     person.online()
     await this.clock.pass(1_000)
+    return person
+  }
+
+  /** Somebody's new device, with nothing on it: to be started with a phrase. */
+  device(name: string): Person {
+    return this.#make(name)
+  }
+
+  /** A new device that is given the words; the network is there. */
+  async restored(name: string, phrase: string): Promise<Person> {
+    const person = this.#make(name)
+    await person.start(phrase)
+    person.online()
     return person
   }
 

@@ -14,11 +14,17 @@ import {
   contactAcceptBodyCodec,
   contactRequestBodyCodec,
   contentCodec,
+  deleteBodyCodec,
+  editBodyCodec,
   grantBodyCodec,
   grantCodec,
+  liveBodyCodec,
   partBodyCodec,
+  profileBodyCodec,
+  reactionBodyCodec,
   receiptBodyCodec,
   textBodyCodec,
+  timerBodyCodec,
 } from '../../src/wire/content.ts'
 import { directFrameCodec } from '../../src/wire/direct.ts'
 import {
@@ -58,6 +64,13 @@ import {
 } from '../../src/wire/letter.ts'
 import { SIZE_CLASSES_BYTES } from '../../src/wire/padding.ts'
 import { peerRecordCodec } from '../../src/wire/peer.ts'
+import {
+  recoveredContactCodec,
+  recoveredSettingCodec,
+  recoveryChunkCodec,
+  recoveryEntryCodec,
+  recoveryRecordCodec,
+} from '../../src/wire/recovery.ts'
 import { oneTimePrekeyCodec, prekeyCardCodec } from '../../src/wire/prekeys.ts'
 import { SESSION_STATUSES, sessionBookCodec } from '../../src/wire/session-state.ts'
 import { upgradeFrameCodec } from '../../src/wire/upgrade.ts'
@@ -221,7 +234,47 @@ const possession = kinds({
   2: tombstone,
   3: fc.constant({}),
 })
-const cardRecord = kinds({ 1: accountCard, 2: prekeyCard, 3: policy })
+const recoveryRecord = record({
+  body: record({
+    version,
+    suite,
+    writer: bytes(1_312),
+    number: u32,
+    expiry: u32,
+    nonce: bytes(24),
+    sealed: opaque(0, 5_000),
+  }),
+  signature: bytes(2_420),
+})
+const recoveryEntry = record({ type: u8, body: opaque(0, 300) })
+const recoveredContact = record({
+  version,
+  accountId: bytes(32),
+  name: text(64),
+  state: fc.constantFrom(1, 2, 3, 4),
+  note: text(512),
+  pin: maybe(record({ number: u32, hash: bytes(32) })),
+  pinSource: fc.constantFrom(1, 2, 3),
+  verified: fc.boolean(),
+  suspended: fc.boolean(),
+  favourite: fc.boolean(),
+  direct: fc.constantFrom(1, 2),
+  addedAt: u64,
+  muted: fc.boolean(),
+  pinned: fc.boolean(),
+  timer: u32,
+  lamport: u64,
+})
+const recoveryChunk = record({
+  version,
+  number: u32,
+  index: u16,
+  count: u16,
+  deviceId: bytes(16),
+  cardNumber: u32,
+  entries: few(recoveryEntry, 4_096),
+})
+const cardRecord = kinds({ 1: accountCard, 2: prekeyCard, 3: policy, 4: recoveryRecord })
 const cardVersion = record({ number: u32, hash: bytes(32) })
 const provenPrekey = record({ prekey: oneTimePrekey, place: u8, path: exactly(POOL_HEIGHT, 32) })
 const sliceBody = record({
@@ -304,6 +357,9 @@ const content = record({
   body: opaque(0, 300),
   extensions: few(record({ type: u16, data: opaque(0, 40) }), 16),
 })
+
+const avatar = maybe(record({ type: fc.constantFrom(1, 2, 3), data: opaque(1, 500) }))
+const saidOrNot = fc.constantFrom(0, 1, 2)
 
 const peerAddress = fc
   .integer({ min: 1, max: 65_535 })
@@ -413,6 +469,11 @@ export const WIRE_SAMPLES: readonly WireSample[] = [
   sample('prekey bundle', prekeyBundleCodec, prekeyBundle),
   sample('slice report', sliceReportCodec, sliceReport),
   sample('policy', policyCodec, policy),
+  sample('recovery record', recoveryRecordCodec, recoveryRecord),
+  sample('recovery entry', recoveryEntryCodec, recoveryEntry),
+  sample('recovery chunk', recoveryChunkCodec, recoveryChunk),
+  sample('recovered contact', recoveredContactCodec, recoveredContact),
+  sample('recovered setting', recoveredSettingCodec, record({ name: text(64), value: text(4_096) })),
   sample('owner proof', ownerProofCodec, ownerProof),
   sample('listing', listingCodec, listing),
   sample('cursor', cursorCodec, cursor),
@@ -433,6 +494,8 @@ export const WIRE_SAMPLES: readonly WireSample[] = [
     kinds({
       1: record({ envelope: opaque(1, 2_000) }),
       2: record({ acks: few(record({ id: bytes(32), preimage: bytes(16) }), 64, 1) }),
+      4: record({ envelope: opaque(1, 2_000) }),
+      5: record({}),
     }),
   ),
   sample(
@@ -452,6 +515,12 @@ export const WIRE_SAMPLES: readonly WireSample[] = [
     partBodyCodec,
     record({ whole: bytes(16), kind: u8, index: u16, count: u16, bytes: opaque(1, 500) }),
   ),
+  sample('reaction body', reactionBodyCodec, record({ target: bytes(16), emoji: text(32) })),
+  sample('edit body', editBodyCodec, record({ target: bytes(16), text: text(10_000) })),
+  sample('delete body', deleteBodyCodec, record({ targets: few(bytes(16), 64, 1) })),
+  sample('profile body', profileBodyCodec, record({ number: u32, name: text(64), bio: text(512), avatar })),
+  sample('timer body', timerBodyCodec, record({ seconds: u32 })),
+  sample('live body', liveBodyCodec, record({ typing: saidOrNot, presence: saidOrNot })),
   sample('invite', inviteCodec, invite),
   sample('safety code', safetyQrCodec, record({ version, self: safetySide, peer: safetySide })),
   sample('initial prekey ids', initialPrekeyIdsCodec, prekeyIds),

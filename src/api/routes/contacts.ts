@@ -1,4 +1,4 @@
-import type { ContactChange } from '../application.ts'
+import type { ContactChange } from '../application/contacts.ts'
 import type { Route } from '../route.ts'
 import { given, list, route } from '../route.ts'
 import * as schema from '../schemas.ts'
@@ -40,6 +40,7 @@ export const contactRoutes: readonly Route[] = [
     method: 'DELETE',
     path: '/contacts/:id',
     group: 'write',
+    deadlineMs: 30_000,
     status: 204,
     params,
     work: (call) => call.application.removeContact(call.params.id),

@@ -15,17 +15,11 @@ export const networkRoutes: readonly Route[] = [
   }),
   route({ method: 'GET', path: '/mailbox', group: 'read', work: (call) => call.application.mailbox() }),
   route({ method: 'GET', path: '/net', group: 'read', work: (call) => call.application.net() }),
+  route({ method: 'GET', path: '/zone', group: 'read', work: (call) => call.application.zone() }),
   route({
     method: 'GET',
     path: '/peers',
     group: 'read',
     work: async (call) => list(await call.application.peers()),
-  }),
-  route({
-    method: 'POST',
-    path: '/token/rotate',
-    group: 'rotate',
-    status: 204,
-    work: (call) => call.rotateToken(),
   }),
 ]

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import type { ContactView } from '../../api/application.ts'
+import type { ContactView } from '../../api/application/contacts.ts'
 import type { ApiClient } from '../../api/client.ts'
 import { UsageError } from '../../lib/errors.ts'
 import type { Context, Register } from '../context.ts'
-import { CONTACT_HEAD, contactRow, safeLine, table } from '../render.ts'
+import { onOff } from '../context.ts'
+import { CONTACT_HEAD, contactRow, safeLine } from '../render.ts'
 import { resolveAccount } from '../resolve.ts'
 
 interface AddOptions {
@@ -63,6 +64,13 @@ export const registerContacts: Register = (program, open) => {
       await change(open(self), who, (client, id) => client.updateContact(id, { direct }), `${direct} direct:`)
     })
   contact
+    .command('favourite <who> <on|off>')
+    .description('whether somebody is among your favourites')
+    .action(async (who: string, text: string, _options: object, self: Command) => {
+      const favourite = onOff(text)
+      await change(open(self), who, (client, id) => client.updateContact(id, { favourite }), 'changed')
+    })
+  contact
     .command('block <who>')
     .description('take nothing more from somebody')
     .action(async (who: string, _options: object, self: Command) => {
@@ -98,7 +106,9 @@ async function invite(context: Context, options: { qr?: boolean; token?: boolean
 async function listContacts(context: Context): Promise<void> {
   const client = await context.client()
   context.print({ items: await client.contacts() }, ({ items }) =>
-    items.length === 0 ? 'no contacts yet; try: sotto contact add LINK' : table(CONTACT_HEAD, items.map(contactRow)),
+    items.length === 0
+      ? 'no contacts yet; try: sotto contact add LINK'
+      : context.table(CONTACT_HEAD, items.map(contactRow)),
   )
 }
 
@@ -121,17 +131,14 @@ async function change(
 ): Promise<void> {
   const client = await context.client()
   const accountId = await resolveAccount(client, who)
-  context.print(
-    await context.patiently('working', work(client, accountId)),
-    (contact) => `${done} ${describe(contact)}`,
-  )
+  context.done(await context.patiently('working', work(client, accountId)), (contact) => `${done} ${describe(contact)}`)
 }
 
 async function remove(context: Context, who: string): Promise<void> {
   const client = await context.client()
   const accountId = await resolveAccount(client, who)
   await client.removeContact(accountId)
-  context.print({ removed: accountId }, () => `removed ${accountId}`)
+  context.done({ removed: accountId }, () => `removed ${accountId}`)
 }
 
 async function verify(context: Context, who: string, options: VerifyOptions): Promise<void> {

@@ -24,6 +24,10 @@ interface Options {
   readonly holder?: boolean
   readonly apiHost?: string
   readonly apiPort?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly allow?: readonly string[]
+  readonly onMessage?: string
   readonly logLevel?: string
   readonly passphraseFile?: string
 }
@@ -44,7 +48,11 @@ export const registerDaemon: Register = (program, open) => {
     .option('--direct <when>', 'whether contacts may learn your address: always, or never')
     .option('--no-mdns', 'do not look for peers on the local network, nor be found there')
     .option('--no-holder', 'store nothing for others')
-    .option('--api-host <host>', 'loopback address of the API')
+    .option('--api-host <host>', 'address of the API; beyond loopback it needs --tls-cert and --tls-key')
+    .option('--tls-cert <file>', 'certificate (PEM) of the API')
+    .option('--tls-key <file>', 'its key (PEM)')
+    .option('--allow <network>', 'who else may connect to the API: an address or CIDR (repeat for more)', several)
+    .option('--on-message <command>', 'program to run for every message that comes; the text is not handed to it')
     .option('--api-port <port>', 'port of the API; 0 takes any')
     .option('--log-level <level>', 'debug, info, warn, error or silent')
     .option('--passphrase-file <file>', 'unlock at the start with the passphrase in this file')
@@ -78,7 +86,7 @@ async function daemon(context: Context, options: Options): Promise<void> {
   })
   try {
     if (typeof first === 'string') return
-    announce(context, first)
+    announce(context, first, settings.api.tls === undefined ? 'http' : 'https')
     void supervisor.ready(first.state)
     await Promise.race([stopped, crashed])
   } finally {
@@ -104,11 +112,11 @@ function fail(error: unknown, log: Logger): never {
   throw new Error(`the daemon crashed (${nameOf(error)})`, { cause: error })
 }
 
-function announce(context: Context, { api, state }: RunningDaemon): void {
-  const url = `http://${api.host}:${api.port}`
+function announce(context: Context, { api, state }: RunningDaemon, scheme: 'http' | 'https'): void {
+  const url = `${scheme}://${api.host}:${api.port}`
   if (context.json) context.print({ state, api: { ...api, url } }, () => '')
   context.say(`sotto runs (${state}); API at ${url} and ${api.socketPath}`)
-  if (state === 'empty') context.say('no identity yet; run: sotto init')
+  if (state === 'empty') context.say('no identity yet; run: sotto init, or for the page: sotto open')
   if (state === 'locked') context.say('the keys are sealed; run: sotto unlock')
 }
 

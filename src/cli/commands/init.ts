@@ -1,18 +1,20 @@
 import type { Command } from 'commander'
-import type { IdentityView } from '../../api/application.ts'
+import type { CreatedIdentity } from '../../api/application/account.ts'
 import { ConflictError, DaemonError } from '../../lib/errors.ts'
 import type { Context, Register } from '../context.ts'
-import { newPassphrase, passphrase, readSecret } from '../passphrase.ts'
+import { askPhrase, newPassphrase, otherPassphrase, passphrase, readSecret } from '../passphrase.ts'
 import { fields, phraseGrid, when } from '../render.ts'
 
 interface Options {
   readonly passphraseFile?: string
   readonly phraseFile?: string
+  readonly restore?: boolean
 }
-interface Made {
-  readonly identity: IdentityView
-  readonly phrase: string
+interface ChangeOptions {
+  readonly passphraseFile?: string
+  readonly newPassphraseFile?: string
 }
+type Made = Pick<CreatedIdentity, 'identity' | 'phrase'> & Partial<CreatedIdentity>
 
 /** The account of this home, and the keys that guard it. */
 export const registerIdentity: Register = (program, open) => {
@@ -20,7 +22,8 @@ export const registerIdentity: Register = (program, open) => {
     command
       .description(description)
       .option('--passphrase-file <file>', 'read the passphrase from a file')
-      .option('--phrase-file <file>', 'restore the account of this 24-word phrase (- reads standard input)')
+      .option('--restore', 'bring back the account of a 24-word phrase, which is asked for')
+      .option('--phrase-file <file>', 'the same, with the phrase in this file (- reads standard input)')
       .action(async (options: Options, self: Command) => init(open(self), options))
   }
   withInit(program.command('init'), 'make an identity on this home')
@@ -45,19 +48,53 @@ export const registerIdentity: Register = (program, open) => {
     .command('lock')
     .description('seal the keys of a running daemon')
     .action(async (_options: object, self: Command) => lock(open(self)))
+  program
+    .command('passphrase')
+    .description('what opens the keys of this home')
+    .command('change')
+    .description('choose another passphrase')
+    .option('--passphrase-file <file>', 'read the passphrase of now from a file')
+    .option('--new-passphrase-file <file>', 'read the new one from a file')
+    .action(async (options: ChangeOptions, self: Command) => changePassphrase(open(self), options))
+}
+
+async function changePassphrase(context: Context, options: ChangeOptions): Promise<void> {
+  const client = await context.client()
+  const current = await passphrase(context, options.passphraseFile)
+  const question = 'New passphrase (8 characters or more): '
+  const chosen = await otherPassphrase(context, { file: options.newPassphraseFile, question, twice: true })
+  await context.patiently('sealing', client.changePassphrase({ passphrase: current, newPassphrase: chosen }))
+  context.done({ changed: true }, () => 'from now on the new passphrase opens this home')
 }
 
 async function init(context: Context, options: Options): Promise<void> {
   const running = await isRunning(context)
-  const { phraseFile } = options
-  const phrase = phraseFile === undefined ? undefined : await readSecret(context, phraseFile, 'the phrase file')
+  const phrase = await givenPhrase(context, options)
   const secret = await newPassphrase(context, options.passphraseFile)
   const work = running ? online(context, secret, phrase) : offline(context, secret, phrase)
-  const made = await context.patiently('making keys', work)
-  context.print({ accountId: made.identity.accountId, deviceId: made.identity.deviceId, phrase: made.phrase }, () =>
-    phrase === undefined ? welcome(made) : `account ${made.identity.accountId} is back on this home`,
-  )
+  const made = await context.patiently(phrase === undefined ? 'making keys' : 'bringing the account back', work)
+  const { identity, recovered = null } = made
+  const result = { accountId: identity.accountId, deviceId: identity.deviceId, phrase: made.phrase, recovered }
+  context.print(result, () => (phrase === undefined ? welcome(made) : back(made)))
   if (!running) context.say('next: sotto daemon')
+}
+
+async function givenPhrase(context: Context, options: Options): Promise<string | undefined> {
+  const { phraseFile, restore } = options
+  if (phraseFile !== undefined) return readSecret(context, phraseFile, 'the phrase file')
+  return restore === true ? askPhrase(context) : undefined
+}
+
+function back({ identity, recovered }: Made): string {
+  const found = recovered ?? undefined
+  const what =
+    found === undefined
+      ? []
+      : [
+          found.card ? 'its card was found in the network' : 'no card of it was found in the network yet',
+          `${found.contacts} contacts${found.settings ? ' and the settings' : ''} came back`,
+        ]
+  return [`account ${identity.accountId} is back on this home`, ...what].join('\n')
 }
 
 /** Whether a daemon answers; where it has an identity already nobody is asked for a passphrase first. */
@@ -126,11 +163,11 @@ async function rotate(context: Context, options: Options): Promise<void> {
 async function unlock(context: Context, options: Options): Promise<void> {
   const client = await context.client()
   const secret = await passphrase(context, options.passphraseFile)
-  context.print(await context.patiently('unlocking', client.unlock(secret)), ({ accountId }) => `unlocked ${accountId}`)
+  context.done(await context.patiently('unlocking', client.unlock(secret)), ({ accountId }) => `unlocked ${accountId}`)
 }
 
 async function lock(context: Context): Promise<void> {
   const client = await context.client()
   await client.lock()
-  context.print({ locked: true }, () => 'locked')
+  context.done({ locked: true }, () => 'locked')
 }

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
-import type { MessageView, WhyView } from '../../api/application.ts'
+import type { MessageView, Page } from '../../api/application/messages.ts'
 import type { ApiClient } from '../../api/client.ts'
 import { LimitError, UsageError } from '../../lib/errors.ts'
 import type { Context, Register } from '../context.ts'
 import { count } from '../context.ts'
-import { messageLine, safeLine, statusOf, table, when } from '../render.ts'
+import { messageLine, statusOf, when } from '../render.ts'
 import { resolveAccount } from '../resolve.ts'
+import { petname } from './message.ts'
 
 /** 1 MiB of text and a line break; the daemon counts exactly. */
 const STDIN_MAX_BYTES = 1_048_576 + 2
@@ -24,6 +25,7 @@ interface ReadOptions {
 interface SearchOptions {
   readonly contact?: string
   readonly limit?: number
+  readonly cursor?: string
 }
 
 /** What is said. */
@@ -47,27 +49,17 @@ export const registerMessages: Register = (program, open) => {
     )
   program
     .command('search <words>')
-    .description('find texts that contain the words')
+    .description('find messages that have all the words, newest first')
     .option('--contact <who>', 'in one conversation only')
     .option('-n, --limit <count>', 'how many messages', count)
+    .option('--cursor <cursor>', 'the page after: the cursor that the last one gave')
     .action(async (words: string, options: SearchOptions, self: Command) => search(open(self), words, options))
   program
-    .command('export')
-    .description('print contacts, conversations and every message as JSON')
-    .action(async (_options: object, self: Command) => exportAll(open(self)))
-  const msg = program.command('msg').description('one message')
-  msg
-    .command('show <id>')
-    .description('show it')
-    .action(async (id: string, _options: object, self: Command) => showMessage(open(self), id))
-  msg
-    .command('why <id>')
-    .description('what is proved about its delivery, and what happens next')
-    .action(async (id: string, _options: object, self: Command) => why(open(self), id))
-  msg
-    .command('take-back <id>')
-    .description('take back a message that has not been delivered yet')
-    .action(async (id: string, _options: object, self: Command) => takeBack(open(self), id))
+    .command('starred')
+    .description('the messages that you starred')
+    .option('-n, --limit <count>', 'how many messages', count)
+    .option('--cursor <cursor>', 'the page after: the cursor that the last one gave')
+    .action(async (options: SearchOptions, self: Command) => starred(open(self), options))
 }
 
 async function send(context: Context, who: string, given: string | undefined, options: SendOptions): Promise<void> {
@@ -102,7 +94,7 @@ async function conversations(context: Context): Promise<void> {
       lastMessage === null ? '' : when(lastMessage.sentAt),
       lastMessage === null ? '' : firstLine(lastMessage),
     ])
-    return rows.length === 0 ? 'no conversations yet' : table(['WITH', 'NEW', 'LAST', ''], rows)
+    return rows.length === 0 ? 'no conversations yet' : context.table(['WITH', 'NEW', 'LAST', ''], rows)
   })
 }
 
@@ -128,70 +120,29 @@ async function read(context: Context, who: string, options: ReadOptions): Promis
   if (options.peek !== true && newest !== undefined) await client.markRead(accountId, { upTo: newest.id })
 }
 
-async function petname(client: ApiClient, accountId: string): Promise<string> {
-  const contact = await client.contact(accountId)
-  return contact.name === '' ? `${accountId.slice(0, 14)}…` : contact.name
-}
-
-async function search(context: Context, words: string, { contact, limit = READ_COUNT }: SearchOptions): Promise<void> {
+async function search(context: Context, words: string, options: SearchOptions): Promise<void> {
   const client = await context.client()
+  const { contact, cursor, limit = READ_COUNT } = options
   const where = contact === undefined ? {} : { contact: await resolveAccount(client, contact) }
-  const items = await client.search({ query: words, limit, ...where })
-  const names = new Map((await client.contacts()).map(({ accountId, name }) => [accountId, name]))
-  context.print({ items }, () =>
+  const page = await client.search({ query: words, limit, ...where, ...(cursor === undefined ? {} : { cursor }) })
+  await printPage(context, client, page, 'nothing found')
+}
+
+async function starred(
+  context: Context,
+  { cursor, limit = READ_COUNT }: Omit<SearchOptions, 'contact'>,
+): Promise<void> {
+  const client = await context.client()
+  const page = await client.starred({ limit, ...(cursor === undefined ? {} : { cursor }) })
+  await printPage(context, client, page, 'nothing is starred')
+}
+
+async function printPage(context: Context, client: ApiClient, page: Page<MessageView>, none: string): Promise<void> {
+  const names = new Map(context.json ? [] : (await client.contacts()).map(({ accountId, name }) => [accountId, name]))
+  const more = page.next === null ? [] : [`more: --cursor ${page.next}`]
+  context.print({ items: page.items, next: page.next }, ({ items }) =>
     items.length === 0
-      ? 'nothing found'
-      : items.map((message) => messageLine(message, names.get(message.contact) ?? '')).join('\n'),
+      ? none
+      : [...items.map((message) => messageLine(message, names.get(message.contact) ?? '')), ...more].join('\n'),
   )
-}
-
-/** Always JSON: it is for other programs. Groups are an empty list until there are any. */
-async function exportAll(context: Context): Promise<void> {
-  const client = await context.client()
-  const conversations = await client.conversations()
-  const messages: MessageView[] = []
-  for (const { contact } of conversations) messages.push(...(await allMessages(client, contact)))
-  const all = { contacts: await client.contacts(), conversations, messages, groups: [] }
-  context.print(all, () => JSON.stringify(all, undefined, 2))
-}
-
-/** Oldest first. */
-async function allMessages(client: ApiClient, contact: string): Promise<readonly MessageView[]> {
-  const pages: MessageView[] = []
-  let next: string | null | undefined
-  do {
-    const page = await client.messages(contact, next == null ? { limit: 200 } : { cursor: next, limit: 200 })
-    pages.push(...page.items)
-    next = page.next
-  } while (next !== null)
-  return pages.toReversed()
-}
-
-async function showMessage(context: Context, id: string): Promise<void> {
-  const client = await context.client()
-  const message = await client.message(id)
-  const name = context.json ? '' : await petname(client, message.contact)
-  context.print(message, () => messageLine(message, name))
-}
-
-async function why(context: Context, id: string): Promise<void> {
-  const client = await context.client()
-  context.print(await client.why(id), explain)
-}
-
-async function takeBack(context: Context, id: string): Promise<void> {
-  const client = await context.client()
-  const message = await context.patiently('taking back', client.takeBack(id))
-  context.print(message, () => `${statusOf(message)} ${message.id}`)
-}
-
-function explain(view: WhyView): string {
-  const devices = view.devices.flatMap((device) => [
-    `device ${device.deviceId}: ${device.path}, ${device.attempts} attempts, expires ${when(device.expiresAt)}`,
-    ...(device.nextAttemptAt === null ? [] : [`  next attempt ${when(device.nextAttemptAt)}`]),
-    ...device.holders.map((holder) => `  receipt of ${holder.peerId} at ${when(holder.at)}`),
-    ...(device.proved === null ? [] : [`  shown by ${device.proved.holders} holders at ${when(device.proved.at)}`]),
-    ...device.steps.map((step) => `  ${when(step.at)} ${safeLine(step.event)} ${safeLine(step.detail)}`.trimEnd()),
-  ])
-  return [`${view.status}: ${safeLine(view.summary)}`, ...devices].join('\n')
 }

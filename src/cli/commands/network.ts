@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import type { KeyView, MailboxView, NetView, PrekeysView, StatusView } from '../../api/application.ts'
+import type { KeyView, PrekeysView, StatusView } from '../../api/application/account.ts'
+import type { MailboxView, NetView, ZoneView } from '../../api/application/network.ts'
 import type { Context, Register } from '../context.ts'
 import { fields, safeLine, table, when } from '../render.ts'
 import { resolveAccount } from '../resolve.ts'
@@ -26,6 +26,13 @@ export const registerNetwork: Register = (program, open) => {
       const context = open(self)
       context.print(await (await context.client()).net(), netText)
     })
+  net
+    .command('zone')
+    .description('who stands near this device, where its mail is put, and what lies here for others')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      context.print(await (await context.client()).zone(), (view) => zoneText(context, view))
+    })
   const key = program.command('key').description('keys in the network')
   key
     .command('get <who>')
@@ -44,6 +51,14 @@ export const registerNetwork: Register = (program, open) => {
       const context = open(self)
       context.print(await (await context.client()).prekeys(), prekeysText)
     })
+  prekey
+    .command('rotate')
+    .description('replace the signed and the last-resort prekey now')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      const work = (await context.client()).rotatePrekeys()
+      context.done(await context.patiently('making prekeys', work), prekeysText)
+    })
   const mailbox = program.command('mailbox').description('mail that waits at holders')
   mailbox
     .command('status')
@@ -52,31 +67,6 @@ export const registerNetwork: Register = (program, open) => {
       const context = open(self)
       context.print(await (await context.client()).mailbox(), mailboxText)
     })
-  const token = program.command('token').description('the key to the local API')
-  token
-    .command('rotate')
-    .description('make a new token; the old one stops working')
-    .action(async (_options: object, self: Command) => {
-      const context = open(self)
-      await (await context.client()).rotateToken()
-      context.print({ rotated: true }, () => 'the old token no longer works')
-    })
-  program
-    .command('version')
-    .description('show the version')
-    .action(async (_options: object, self: Command) => {
-      const context = open(self)
-      context.print(
-        { version: await packageVersion(), node: process.versions.node },
-        ({ version }) => `sotto ${version}`,
-      )
-    })
-}
-
-/** Of package.json, two floors up from here in source and build alike. */
-async function packageVersion(): Promise<string> {
-  const text = await readFile(new URL('../../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }
 
 function statusText(status: StatusView): string {
@@ -131,6 +121,24 @@ function netText(view: NetView): string {
   return [safeLine(view.summary), head, ...view.hints.map((hint) => `→ ${safeLine(hint)}`)].join('\n')
 }
 
+function zoneText(context: Context, { self, holders, mailboxes, held }: ZoneView): string {
+  const start = (position: string): string => `${position.slice(0, 12)}…`
+  const mib = (bytes: number): string => `${(bytes / 1_048_576).toFixed(1)} MiB`
+  const lies = `${held.letters} letters in ${held.mailboxes} mailboxes, ${held.cards} cards`
+  const head = fields({
+    'this device': start(self),
+    'our mail': mailboxes.length === 0 ? null : mailboxes.map(start).join(' '),
+    'for others': held.serving ? `${lies}; ${mib(held.bytes)} of ${mib(held.bytesMax)}` : 'holds nothing',
+  })
+  const rows = holders.map((holder) => [
+    start(holder.position),
+    holder.connected ? 'connected' : '',
+    holder.holdsForUs ? 'ours' : '',
+    holder.peerId,
+  ])
+  return rows.length === 0 ? head : [head, context.table(['POSITION', 'LINK', 'MAIL', 'HOLDER'], rows)].join('\n')
+}
+
 function sweepText({ lastSweepAt, complete }: Pick<MailboxView, 'lastSweepAt' | 'complete'>): string {
   if (lastSweepAt === null) return 'never'
   return `${when(lastSweepAt)}${complete ? '' : ' (incomplete)'}`
@@ -147,7 +155,7 @@ async function peers(context: Context): Promise<void> {
       peer.encryption,
       peer.address,
     ])
-    return rows.length === 0 ? 'no peers' : table(['PEER', 'DIRECTION', 'RTT', 'ROLE', 'LINK', 'ADDRESS'], rows)
+    return rows.length === 0 ? 'no peers' : context.table(['PEER', 'DIRECTION', 'RTT', 'ROLE', 'LINK', 'ADDRESS'], rows)
   })
 }
 

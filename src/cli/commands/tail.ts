@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import type { EventView, MessageView } from '../../api/application.ts'
+import type { EventView } from '../../api/application/events.ts'
+import type { MessageView } from '../../api/application/messages.ts'
 import type { ApiClient } from '../../api/client.ts'
 import { NotFoundError } from '../../lib/errors.ts'
 import type { Context, Register } from '../context.ts'
@@ -15,6 +16,7 @@ interface Options {
   readonly follow?: boolean
   readonly events?: boolean
   readonly since?: string
+  readonly consumer?: string
   readonly limit?: number
 }
 
@@ -26,11 +28,14 @@ export const registerTail: Register = (program, open) => {
     .option('-f, --follow', 'keep showing what comes, over restarts of the daemon')
     .option('--events', 'numbered events instead of messages')
     .option('--since <number>', 'events after this one')
+    .option('--consumer <name>', 'events that this named reader has not had yet; each counts as had once it is printed')
     .option('-n, --limit <count>', 'how many to begin with', count)
     .action(async (who: string | undefined, options: Options, self: Command) => {
       const context = open(self)
-      await (options.events === true ? tailEvents(context, options) : tailMessages(context, who, options))
+      if (options.consumer !== undefined) await tailConsumer(context, options.consumer, options)
+      else await (options.events === true ? tailEvents(context, options) : tailMessages(context, who, options))
     })
+  registerConsumers(program, open)
 }
 
 async function tailEvents(context: Context, options: Options): Promise<void> {
@@ -45,9 +50,56 @@ async function tailEvents(context: Context, options: Options): Promise<void> {
   }
   for await (const item of untilStopped(context, client, since)) {
     if (item.type === 'event') printEvent(context, item.event)
-    if (item.type === 'gap') context.say(`events ${item.from} to ${item.to} are no longer kept`)
+    if (item.type === 'gap') context.say(gapText(item))
   }
 }
+
+const registerConsumers: Register = (program, open) => {
+  const consumer = program.command('consumer').description('readers of events that the daemon remembers')
+  consumer
+    .command('list', { isDefault: true })
+    .description('who reads, and how far each has come')
+    .action(async (_options: object, self: Command) => {
+      const context = open(self)
+      context.print({ items: await (await context.client()).consumers() }, ({ items }) => {
+        const rows = items.map(({ name, acknowledged, seenAt }) => [name, String(acknowledged), when(seenAt)])
+        return rows.length === 0 ? 'no readers yet' : context.table(['NAME', 'HAD', 'SEEN'], rows)
+      })
+    })
+  consumer
+    .command('remove <name>')
+    .description('forget how far it has come')
+    .action(async (name: string, _options: object, self: Command) => {
+      const context = open(self)
+      await (await context.client()).removeConsumer(name)
+      context.done({ removed: name }, () => `${safeLine(name)} is forgotten`)
+    })
+}
+
+/** Where the reader stopped last, whoever it was; the daemon remembers it over restarts of both. */
+async function tailConsumer(context: Context, name: string, { follow, limit = 1_000 }: Options): Promise<void> {
+  const client = await context.client()
+  const { acknowledged } = await client.consumer(name)
+  const had = async (number: number): Promise<void> => {
+    await client.acknowledge(name, number)
+  }
+  if (follow !== true) {
+    const { events, gap } = await client.eventsFor(name, Math.min(1_000, limit))
+    if (gap !== null) context.say(gapText(gap))
+    for (const event of events) printEvent(context, event)
+    const last = events.at(-1)
+    if (last !== undefined) await had(last.number)
+    return
+  }
+  for await (const item of untilStopped(context, client, acknowledged)) {
+    if (item.type === 'gap') context.say(gapText(item))
+    if (item.type !== 'event') continue
+    printEvent(context, item.event)
+    await had(item.event.number)
+  }
+}
+
+const gapText = ({ from, to }: { from: number; to: number }): string => `events ${from} to ${to} are no longer kept`
 
 async function tailMessages(context: Context, who: string | undefined, options: Options): Promise<void> {
   const client = await context.client()

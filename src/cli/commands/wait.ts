@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { MessageState } from '../../api/application.ts'
+import type { MessageState } from '../../api/application/messages.ts'
 import type { ApiClient } from '../../api/client.ts'
 import { DaemonError, LockedError, NetworkError, TimeoutError, UsageError } from '../../lib/errors.ts'
 import type { Context, Register } from '../context.ts'

@@ -15,7 +15,7 @@ import type { Logger } from '../../lib/log.ts'
 import { KeyedQueue } from '../../lib/queue.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
 import { encode, tryDecode } from '../../wire/codec.ts'
-import { DIRECT_FRAME, directFrameCodec, directMessageCodec } from '../../wire/direct.ts'
+import { DIRECT_FRAME, directFrameCodec, directMessageCodec, isLaterFrame } from '../../wire/direct.ts'
 import type { DirectFrame } from '../../wire/direct.ts'
 import type { PeerRecord } from '../../wire/peer.ts'
 import { isRelayed } from '../addresses.ts'
@@ -24,6 +24,8 @@ import type { Dialer, Opened } from '../dialer.ts'
 import { guestsOf, Lane, Pair } from './lanes.ts'
 import type { Opening } from './lanes.ts'
 import { Leaving } from './leaving.ts'
+import { DirectWatchers } from './watchers.ts'
+import type { DirectPeerListener, DirectStreamListener } from './watchers.ts'
 import type { DirectListener, DirectNetwork, Meeting } from '../ports.ts'
 import { DIAL_DEADLINE_MS, DIRECT_STREAMS_MAX } from '../protocols.ts'
 import type { ProtocolLimits } from '../protocols.ts'
@@ -33,11 +35,6 @@ import { networkError, orAborted, within } from '../signals.ts'
 const SENDS_WAITING_MAX = 8_192
 /** A stream that we need waits so long for those that we left; then they are reset. */
 const LEFT_WAIT_MS = 2_000
-
-const HELLO = encode(directMessageCodec, { kind: DIRECT_FRAME.hello, body: {} })
-
-/** A conversation with the peer (frames went both ways) runs over a relay; or it is not to hear from us any more. */
-export type DirectPeerListener = (peerId: string) => void
 
 export interface DirectInit {
   readonly dialer: Dialer
@@ -56,9 +53,7 @@ export class DirectStreams implements DirectNetwork {
   /** Unbounded: what waits here is counted when it is a frame, and once per move when it is not. */
   readonly #sending = new KeyedQueue(Number.POSITIVE_INFINITY)
   readonly #pairs = new Map<string, Pair>()
-  readonly #listeners: DirectListener[] = []
-  readonly #relayedListeners: DirectPeerListener[] = []
-  readonly #cutListeners: DirectPeerListener[] = []
+  readonly #watchers: DirectWatchers
   readonly #told = new WeakSet<Lane>()
   /** Direct connections on which a peer refused our stream: the next is opened over a relay. */
   readonly #refusing = new WeakSet<Connection>()
@@ -70,22 +65,27 @@ export class DirectStreams implements DirectNetwork {
 
   constructor(init: DirectInit) {
     this.#init = init
+    this.#watchers = new DirectWatchers(init.log)
     this.#rate = new RateLimiter(init.limits.rate, init.clock)
     this.#leaving = new Leaving({ ...init, mayUse: this.#mayUse }, this.#stopped.signal)
   }
 
   onFrame(listener: DirectListener): void {
-    this.#listeners.push(listener)
+    this.#watchers.frame.push(listener)
+  }
+
+  onStream(listener: DirectStreamListener): void {
+    this.#watchers.stream.push(listener)
   }
 
   /** Told once per stream. */
   onRelayed(listener: DirectPeerListener): void {
-    this.#relayedListeners.push(listener)
+    this.#watchers.relayed.push(listener)
   }
 
   /** The peer lost its claim to our address: what is under way for it is to end. */
   onCut(listener: DirectPeerListener): void {
-    this.#cutListeners.push(listener)
+    this.#watchers.cut.push(listener)
   }
 
   meetBy(meeting: (peerId: string) => Meeting): void {
@@ -104,6 +104,8 @@ export class DirectStreams implements DirectNetwork {
   connected(peerId: string): boolean {
     return this.#pairs.get(peerId)?.writing !== undefined
   }
+
+  readonly hearsLive = (peerId: string): boolean => this.#pairs.get(peerId)?.writing?.hearsLive === true
 
   /** Whether we wrote to the peer, which may know our address, on a stream that is open: strangers are not written to. */
   writesTo(peerId: string): boolean {
@@ -194,7 +196,7 @@ export class DirectStreams implements DirectNetwork {
       pair.wrote = false
       pair.heard = false
     }
-    for (const listener of this.#cutListeners) listener(peerId)
+    this.#watchers.tellCut(peerId)
     this.#shut(peerId)
   }
 
@@ -309,7 +311,8 @@ export class DirectStreams implements DirectNetwork {
     this.#pairs.set(lane.peerId, pair)
     pair.heardAt = clock.now()
     pair.add(lane)
-    lane.writer.tryWrite(HELLO)
+    lane.hail()
+    if (lane.ready) this.#watchers.tellStream(lane.peerId, true)
     if (lane.ready && !lane.relayed) void this.#queueLeave(pair, lane.peerId)
     return { lane, done: this.#run(pair, lane) } // it never rejects
   }
@@ -328,6 +331,7 @@ export class DirectStreams implements DirectNetwork {
     lane.stream.abort(new NetworkError('the peer ended the stream'))
     pair.remove(lane)
     if (pair.lanes.length === 0 && this.#pairs.get(lane.peerId) === pair) this.#pairs.delete(lane.peerId)
+    if (!this.connected(lane.peerId)) this.#watchers.tellStream(lane.peerId, false)
   }
 
   async #read(pair: Pair, lane: Lane): Promise<void> {
@@ -335,9 +339,10 @@ export class DirectStreams implements DirectNetwork {
     for (let bytes = await lane.next(); bytes !== undefined; bytes = await lane.next()) {
       await this.#throttle(lane.peerId)
       const frame = tryDecode(directMessageCodec, bytes)
-      if (frame === undefined) throw new CodecError('malformed frame')
+      if (frame === undefined && !isLaterFrame(bytes)) throw new CodecError('malformed frame')
       this.#greeted(pair, lane)
-      if (frame.kind === DIRECT_FRAME.hello) continue
+      if (frame?.kind === DIRECT_FRAME.hello && lane.hailed()) this.#watchers.tellStream(lane.peerId, true)
+      if (frame === undefined || frame.kind === DIRECT_FRAME.hello) continue
       if (first) await this.#turn(pair, lane)
       first = false
       await pair.inTurn(async () => this.#handUp(pair, lane, frame))
@@ -348,6 +353,7 @@ export class DirectStreams implements DirectNetwork {
     pair.heardAt = this.#init.clock.now()
     const isNew = !lane.ready
     lane.greet()
+    if (isNew) this.#watchers.tellStream(lane.peerId, true)
     if (isNew && !lane.relayed) void this.#queueLeave(pair, lane.peerId)
   }
 
@@ -372,7 +378,7 @@ export class DirectStreams implements DirectNetwork {
   #tellRelayed(pair: Pair, lane: Lane): void {
     if (!lane.relayed || !pair.wrote || !pair.heard || this.#told.has(lane) || !this.mayMeet(lane.peerId)) return
     this.#told.add(lane)
-    for (const listener of this.#relayedListeners) listener(lane.peerId)
+    this.#watchers.tellRelayed(lane.peerId)
   }
 
   /** A peer in a hurry is read more slowly: dropping a frame would break the order. */
@@ -384,17 +390,9 @@ export class DirectStreams implements DirectNetwork {
 
   async #handUp(pair: Pair, lane: Lane, frame: DirectFrame): Promise<void> {
     if (lane.wasCut) return
-    for (const listener of this.#listeners) await this.#tell(listener, lane.peerId, frame)
+    await this.#watchers.tellFrame(lane.peerId, frame)
     if (lane.wasCut) return
     pair.heard = true
     this.#tellRelayed(pair, lane)
-  }
-
-  async #tell(listener: DirectListener, peerId: string, frame: DirectFrame): Promise<void> {
-    try {
-      await listener(peerId, frame)
-    } catch (error) {
-      this.#init.log.error('a frame was not taken', { error: nameOf(error) })
-    }
   }
 }

@@ -2,6 +2,8 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import type { Clock } from '../../lib/clock.ts'
 import { NetworkError } from '../../lib/errors.ts'
+import { encode } from '../../wire/codec.ts'
+import { DIRECT_FRAME, directMessageCodec } from '../../wire/direct.ts'
 import { isRelayed } from '../addresses.ts'
 import type { Opened } from '../dialer.ts'
 import { FrameReader, FrameWriter } from '../frames/framing.ts'
@@ -10,6 +12,10 @@ import type { ProtocolLimits } from '../protocols.ts'
 
 /** Who opened it: the peer, we to move there from a relay, or we because there was none. */
 export type Opening = 'inbound' | 'move' | 'send'
+
+const HELLO = encode(directMessageCodec, { kind: DIRECT_FRAME.hello, body: {} })
+/** So many say that one knows live signals (wire/direct). */
+const HELLOS = 2
 
 /** One stream. */
 export class Lane {
@@ -28,6 +34,7 @@ export class Lane {
   leaving = false
   /** A frame of the peer's was there. */
   answered = false
+  #hellos = 0
   #ready: boolean
   #cut = false
   #hasEnded = false
@@ -99,6 +106,21 @@ export class Lane {
     await new Promise<void>((resolve) => {
       this.#atRest.push(resolve)
     })
+  }
+
+  /** Says hello, and that we know live signals. */
+  hail(): void {
+    for (let i = 0; i < HELLOS; i++) this.writer.tryWrite(HELLO)
+  }
+
+  /** The peer said hello; whether it has now said that it knows live signals. */
+  hailed(): boolean {
+    this.#hellos++
+    return this.#hellos === HELLOS
+  }
+
+  get hearsLive(): boolean {
+    return this.#hellos >= HELLOS
   }
 
   /** The peer's first frame is there. */

@@ -31,6 +31,9 @@ const LOOK_MS = 10 * 60_000
 /** A prekey card with less than this left is made anew: who was asleep for weeks starts with a whole month. */
 const PREKEY_CARD_LEFT_S = 15 * DAY_S
 const WIPE_MS = 24 * 60 * 60_000
+/** An account card with less than this left is spoken of, and how often. */
+const ENDS_SOON_S = 21 * DAY_S
+const WARN_MS = 24 * 60 * 60_000
 const RETRY = { firstMs: 1_000, maxMs: 15 * 60_000, factor: 2 } as const
 
 export interface OwnCardsComponents {
@@ -46,6 +49,8 @@ export interface OwnCardsComponents {
   readonly profile: EpochProfile
   /** The price of a stranger's letter, as the card tells it. */
   readonly stampBits: number
+  /** Whether the account's card may not go out (yet): its words brought it back, and the network was not asked. */
+  readonly held?: () => Promise<boolean>
   /** A new prekey card was made: its pool may be another one. */
   readonly onRemade?: () => void
   readonly crypto: CryptoProvider
@@ -84,6 +89,7 @@ export class OwnCards implements Startable {
   #running: Promise<void> | undefined
   #attempt = 0
   #wipedAt = 0
+  #warnedAt = 0
 
   constructor(components: OwnCardsComponents) {
     this.#c = components
@@ -132,6 +138,12 @@ export class OwnCards implements Startable {
     this.hurry()
   }
 
+  /** Replaces the signed and the last-resort prekey now, whatever their age; those of before open what is under way. */
+  async rotate(): Promise<void> {
+    await this.#remake(0, true)
+    this.hurry()
+  }
+
   /** Tries now what waits for a retry: peers have come, or the network is back. */
   hurry(): void {
     this.#attempt = 0
@@ -173,6 +185,7 @@ export class OwnCards implements Startable {
   async #work(): Promise<boolean> {
     if (this.#prekeysDue()) await this.#remake()
     await this.#wipeExpired()
+    await this.#warnOfEnd()
     // Who finds the account is to find a device that can be written to.
     const prekeys = await this.#publishPrekeys()
     const account = await this.#publishAccount()
@@ -189,12 +202,12 @@ export class OwnCards implements Startable {
   }
 
   /** The next prekey card, with the prekeys in use or new ones. Its number is above `above` and every one given before. */
-  async #remake(above = 0): Promise<void> {
+  async #remake(above = 0, asked = false): Promise<void> {
     this.#current = await this.#c.journal.commit(async () => {
       const { store, crypto, clock, rng, profile, stampBits, account } = this.#c
       const device = await this.#device()
       const now = clock.now()
-      const rotation = rotatePrekeys(await this.#held(), { rng, now, nextId: device.nextPrekeyId })
+      const rotation = rotatePrekeys(await this.#held(), { rng, now, nextId: device.nextPrekeyId, asked })
       const { signed, kem, nextId } = rotation
       const number = Math.max(device.prekeyCardNumber, above) + 1
       const pool = await nextPool(crypto, store.prekeys)
@@ -230,6 +243,17 @@ export class OwnCards implements Startable {
     const { prekeys } = this.#c.store
     await this.#change(async () => ({ ops: expiredOps(await this.#held(), now, prekeys), facts: [] }))
     this.#wipedAt = now
+  }
+
+  /** The account's card is made anew at an unlock only: who never locks is told in time, once a day. */
+  async #warnOfEnd(): Promise<void> {
+    const own = await this.#own()
+    const { expiresAt } = own.card.body
+    const left = expiresAt - this.#c.clock.now() / 1_000
+    if (left >= ENDS_SOON_S || isOvertaken(own) || !this.#passed(this.#warnedAt, WARN_MS)) return
+    const data = { expiresAt: new Date(expiresAt * 1_000).toISOString() }
+    await this.#change(() => ({ ops: [], facts: [{ type: 'account:expiring', data }] }))
+    this.#warnedAt = this.#c.clock.now()
   }
 
   async #held(): Promise<HeldPrekeys> {
@@ -268,6 +292,7 @@ export class OwnCards implements Startable {
     if (!this.#putDue(own.publishedAt)) return true
     // Expired, or overtaken by a card without this device: nothing to say until the account key is at hand again.
     if (!this.#inForce(own) || isOvertaken(own)) return true
+    if ((await this.#c.held?.()) === true) return false
     const stored = await this.#publish({ kind: CARD_KIND.account, body: own.card })
     await (stored ? this.#notePublished(own.number) : this.#catchUp())
     return stored

@@ -6,17 +6,20 @@ import { accountSeeds, newPhrase } from '../../crypto/mnemonic.ts'
 import { PASSPHRASE_COST } from '../../crypto/password.ts'
 import { accountId } from '../../protocol/account-id.ts'
 import { accountIdOfCard } from '../../protocol/card-rules.ts'
+import { recoverySecret } from '../../protocol/recovery-rules.ts'
 import { Accounts } from '../../store/accounts.ts'
-import { bucketRange } from '../../store/buckets.ts'
+import { bucketRange, HELD_BUCKETS } from '../../store/buckets.ts'
 import type { Database, StoreOp } from '../../store/database.ts'
 import { Devices } from '../../store/devices.ts'
 import { Prekeys } from '../../store/prekeys.ts'
+import { Recovery } from '../../store/recovery.ts'
 import { createVault, openVault, type Vault, vaultExists } from '../../store/vault.ts'
 import type { AccountCard } from '../../wire/card.ts'
 import { sealAccountKey } from './account-key.ts'
 import { certify, devicePublic, makeAccountCard, newDevice } from './make-cards.ts'
 import type { AccountContext } from './ports.ts'
 import { rotatePrekeys } from './prekey-rotation.ts'
+import { newRecovery, soughtRecovery } from './recovery-secret.ts'
 
 export interface CreateOptions {
   /** Seals the home. */
@@ -25,6 +28,8 @@ export interface CreateOptions {
   readonly phrase?: string
   /** The newest card of that account in the network, verified, where there is one: the new card continues its chain. */
   readonly newest?: AccountCard
+  /** The highest number that is known to have been given to a card of it. */
+  readonly above?: number
 }
 
 export interface CreatedAccount {
@@ -41,6 +46,16 @@ export async function accountExists(database: Database): Promise<boolean> {
   return false
 }
 
+/** The account of these words. Throws UsageError where they are none. */
+export async function accountOfPhrase({ crypto }: Pick<AccountContext, 'crypto'>, phrase: string): Promise<Uint8Array> {
+  const seeds = await accountSeeds(crypto, phrase)
+  try {
+    return accountId(crypto, hybridPublicKeys(crypto, seeds))
+  } finally {
+    wipe(seeds.ed25519, seeds.mldsa65)
+  }
+}
+
 /**
  * Makes the account. A home has one: throws ConflictError where it has one already, UsageError for a wrong phrase, an
  * empty passphrase, or a `newest` of another account. A creation that was cut short is taken up again by the same
@@ -55,17 +70,23 @@ export async function createAccount(context: AccountContext, options: CreateOpti
       throw new UsageError('these words belong to another account than the card that was found')
     }
     if (await accountExists(context.database)) throw new ConflictError('this home has an account already')
+    await clearUnfinished(context)
     const vault = await makeVault(context, options.passphrase)
-    await sealAccountKey(context, options.passphrase, seeds)
-    await context.database.batch(await firstRecords(context, vault, seeds, options.newest))
+    const isBack = options.phrase !== undefined
+    await context.database.batch(await establish(context, vault, seeds, { ...options, isBack }))
     return { phrase, accountId: id, vault }
   } finally {
     wipe(seeds.ed25519, seeds.mldsa65)
   }
 }
 
+/** Takes away what a restoring that was cut short left in a home without an account. */
+export async function clearUnfinished({ database }: Pick<AccountContext, 'database'>): Promise<void> {
+  await database.clear({ gte: Uint8Array.of(0), lt: Uint8Array.of(HELD_BUCKETS) })
+}
+
 /** A vault without an account in the store is what an interrupted creation left; it protects nothing yet. */
-async function makeVault(context: AccountContext, passphrase: string): Promise<Vault> {
+export async function makeVault(context: AccountContext, passphrase: string): Promise<Vault> {
   const { files, cost = PASSPHRASE_COST } = context
   if (!(await vaultExists(files.vault, context))) return createVault(files.vault, passphrase, context, cost)
   try {
@@ -78,20 +99,24 @@ async function makeVault(context: AccountContext, passphrase: string): Promise<V
   }
 }
 
-async function firstRecords(
+/** Seals the account key, and returns what makes this device one of the account's. `isBack`: the account was there before. */
+export async function establish(
   context: AccountContext,
   vault: Vault,
   seeds: HybridSeeds,
-  newest: AccountCard | undefined,
+  { passphrase, newest, above, isBack }: Omit<CreateOptions, 'phrase'> & { readonly isBack: boolean },
 ): Promise<readonly StoreOp[]> {
+  await sealAccountKey(context, passphrase, seeds)
   const { crypto, rng, clock, database } = context
   const now = clock.now()
   const nowS = Math.floor(now / 1_000)
   const secrets = newDevice(rng)
   const certificate = await certify(crypto, seeds, devicePublic(crypto, secrets), nowS)
   const id = certificate.body.accountId
-  const number = (newest?.body.number ?? 0) + 1
-  const card = await makeAccountCard(crypto, seeds, { before: newest, number, devices: [certificate], nowS })
+  const secret = recoverySecret(crypto, seeds)
+  const number = isBack ? recoveredNumber(newest, above, nowS) : 1
+  const before = newest ?? (isBack ? 'unknown' : undefined)
+  const card = await makeAccountCard(crypto, seeds, { before, number, devices: [certificate], nowS })
   const rotation = rotatePrekeys({ signed: [], kem: [] }, { rng, now, nextId: 1 })
   const device = {
     version: 1,
@@ -107,5 +132,20 @@ async function firstRecords(
     ...new Accounts(database, vault).put({ version: 1, accountId: id, card, number, publishedAt: 0 }),
     ...new Devices(database, vault).put(device),
     ...rotation.ops(new Prekeys(database, vault)),
+    ...new Recovery(database, vault).put(isBack ? soughtRecovery(id, secret, now) : newRecovery(id, secret)),
   ]
+}
+
+/** Numbers of cards are 32 bits: a clock that is further ahead than this (2105) tells nothing. */
+const CLOCK_MAX_S = 2 ** 32 - 2 ** 25
+
+/**
+ * The number of the first card of an account that is brought back: above every one that was ever given to it. The network may show us an
+ * old card or none, and two cards of one number suspend every contact; but nobody makes a card each second, so the seconds since 1970
+ * are ahead of every count. Where the predecessor is not known there is a gap to it, over which no chain is asked for.
+ */
+function recoveredNumber(newest: AccountCard | undefined, above: number | undefined, nowS: number): number {
+  const shown = newest?.body.number ?? 0
+  const byClock = nowS < CLOCK_MAX_S ? nowS + (newest === undefined ? 2 : 0) : 0
+  return Math.max(shown + 1, above !== undefined && above > shown ? above + 2 : 0, byClock)
 }

@@ -1,6 +1,7 @@
 /** Makes the account's own certificates and cards. Numbers and dates are given; writing them down is the caller's. */
 import { hybridPublicKeys, type HybridSeeds } from '../../crypto/hybrid.ts'
 import type { CryptoProvider } from '../../crypto/provider.ts'
+import { utf8 } from '../../lib/bytes.ts'
 import type { Rng } from '../../lib/rng.ts'
 import { accountId } from '../../protocol/account-id.ts'
 import {
@@ -26,6 +27,8 @@ const CERTIFICATE_RENEWAL_S = 180 * DAY_S
 /** Intro boxes that the card names: the running epoch and two more. */
 const INTRO_EPOCHS = 6
 const NO_PREVIOUS = new Uint8Array(32)
+/** Stands for a card that nobody could show: the next one's number leaves a gap, over which no chain is asked for. */
+const UNKNOWN_PREVIOUS = utf8('sotto unknown account card')
 
 /** The secrets that make a device. */
 export type DeviceSecrets = Pick<
@@ -91,7 +94,8 @@ export async function renewedCertificates(
 
 /** What an account card is made of; `before` is the card that it follows, `number` is above every number given so far. */
 export interface AccountCardPlan {
-  readonly before: AccountCard | undefined
+  /** `unknown`: there were others, and the network did not say which was the last. */
+  readonly before: AccountCard | 'unknown' | undefined
   readonly number: number
   readonly devices: readonly DeviceCertificate[]
   readonly successor?: Successor
@@ -109,12 +113,17 @@ export async function makeAccountCard(
     suite: SUITE,
     account: hybridPublicKeys(crypto, account),
     number: plan.number,
-    previous: plan.before === undefined ? NO_PREVIOUS : accountCardHash(crypto, plan.before),
+    previous: previousOf(crypto, plan.before),
     issuedAt: plan.nowS,
     expiresAt: plan.nowS + ACCOUNT_CARD_LIFE_MAX_S,
     devices: plan.devices,
     successor: plan.successor,
   })
+}
+
+function previousOf(crypto: CryptoProvider, before: AccountCardPlan['before']): Uint8Array {
+  if (before === undefined) return NO_PREVIOUS
+  return before === 'unknown' ? crypto.sha256(UNKNOWN_PREVIOUS) : accountCardHash(crypto, before)
 }
 
 /** What a prekey card is made of, besides the device. */

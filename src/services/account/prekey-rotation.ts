@@ -22,13 +22,13 @@ export interface PrekeyRotation {
   ops(store: PrekeyStore): readonly StoreOp[]
 }
 
-/** The prekeys for the next card: those in use, or new ones where they are a week old or none is there. */
+/** The prekeys for the next card: those in use, or new ones where they are a week old, none is there, or it is `asked` for. */
 export function rotatePrekeys(
   held: HeldPrekeys,
-  at: { readonly rng: Rng; readonly now: number; readonly nextId: number },
+  at: { readonly rng: Rng; readonly now: number; readonly nextId: number; readonly asked?: boolean },
 ): PrekeyRotation {
-  const signed = inUse(held.signed, at.now)
-  const kem = inUse(held.kem, at.now)
+  const signed = at.asked === true ? undefined : inUse(held.signed, at.now)
+  const kem = at.asked === true ? undefined : inUse(held.kem, at.now)
   const dropped = (store: PrekeyStore): readonly StoreOp[] => expiredOps(held, at.now, store)
   if (signed !== undefined && kem !== undefined) {
     return { signed, kem, nextId: at.nextId, rotated: false, ops: dropped }

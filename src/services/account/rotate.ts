@@ -11,14 +11,17 @@ import { hybridPublicKeys, type HybridSeeds } from '../../crypto/hybrid.ts'
 import { accountSeeds, newPhrase } from '../../crypto/mnemonic.ts'
 import { accountId } from '../../protocol/account-id.ts'
 import { signSuccessor } from '../../protocol/card-rules.ts'
+import { recoverySecret } from '../../protocol/recovery-rules.ts'
 import { Accounts } from '../../store/accounts.ts'
 import { Devices } from '../../store/devices.ts'
+import { Recovery } from '../../store/recovery.ts'
 import type { Vault } from '../../store/vault.ts'
 import { sealAccountKey, withAccountKey } from './account-key.ts'
 import { FormerAccounts } from './former.ts'
 import { certify, makeAccountCard, renewedCertificates } from './make-cards.ts'
 import { isOvertaken, type OwnRecords, ownRecords } from './own-records.ts'
 import type { AccountContext, ChangeLog } from './ports.ts'
+import { formerRecovery, newRecovery } from './recovery-secret.ts'
 
 export interface RotatedAccount {
   /** 24 words of the new account. Those of the old one are worth nothing from now on but to sign its card. */
@@ -77,6 +80,8 @@ async function writeSuccession(
   const id = certificate.body.accountId
   await home.journal.commit(async () => {
     const { own: latest, device: newest } = await ownRecords(context, home.vault)
+    const recovery = new Recovery(database, home.vault)
+    const known = await recovery.own()
     if (latest.number !== own.number) throw new ConflictError('the account card changed meanwhile: try again')
     return {
       ops: [
@@ -89,6 +94,8 @@ async function writeSuccession(
         }),
         ...new FormerAccounts(database, home.vault).put({ ...latest, card: last, number, publishedAt: 0 }),
         ...new Devices(database, home.vault).put({ ...newest, accountId: id, certificate }),
+        ...(known === undefined ? [] : recovery.putFormer(formerRecovery(known, clock.now()))),
+        ...recovery.put(newRecovery(id, recoverySecret(crypto, next))),
       ],
       facts: [{ type: 'account:rotated', data: { number } }],
       result: undefined,

@@ -6,12 +6,16 @@ import { KeyedQueue } from '../../lib/queue.ts'
 import { DAY_S } from '../../protocol/card-rules.ts'
 import { Accounts, type OwnAccount } from '../../store/accounts.ts'
 import { Devices, type OwnDevice } from '../../store/devices.ts'
+import { checkedFormat } from '../../store/migrations.ts'
+import { Recovery } from '../../store/recovery.ts'
+import { finishReseal } from '../../store/reseal.ts'
 import { openVault, type Vault, vaultExists } from '../../store/vault.ts'
 import { withAccountKey } from './account-key.ts'
 import { accountExists } from './create.ts'
 import { makeAccountCard, renewedCertificates } from './make-cards.ts'
 import { isOvertaken, type OwnRecords, ownRecords, unlockedAccount } from './own-records.ts'
 import type { AccountContext, UnlockedAccount } from './ports.ts'
+import { askedAnew, ensureRecovery } from './recovery-secret.ts'
 
 /** A wrong passphrase is answered this long after it was asked, however long the check took. */
 const WRONG_PASSPHRASE_MS = 1_000
@@ -48,19 +52,24 @@ export class Unlocker {
    * many attempts wait.
    */
   async unlock(passphrase: string): Promise<Unlocked> {
-    return this.#queue.run('', async () => this.#attempt(passphrase))
+    return this.attempt(async () => open(this.#context, passphrase))
   }
 
-  async #attempt(passphrase: string): Promise<Unlocked> {
+  /** Runs what a passphrase opens, and counts it where it does not. Throws as {@link unlock}, and what `job` throws. */
+  async attempt<T>(job: () => Promise<T>): Promise<T> {
+    return this.#queue.run('', async () => this.#attempt(job))
+  }
+
+  async #attempt<T>(job: () => Promise<T>): Promise<T> {
     const { clock } = this.#context
     const startedAt = clock.now()
     if (startedAt < this.#lockedUntil) {
       throw new RateError('too many wrong passphrases: wait and try again', this.#lockedUntil - startedAt)
     }
     try {
-      const unlocked = await open(this.#context, passphrase)
+      const result = await job()
       this.#wrong = 0
-      return unlocked
+      return result
     } catch (error) {
       if (error instanceof PassphraseError) await this.#punish(clock, startedAt)
       throw error
@@ -78,6 +87,7 @@ export class Unlocker {
 
 async function open(context: AccountContext, passphrase: string): Promise<Unlocked> {
   const { files, database } = context
+  await finishReseal(files, context)
   if (!(await vaultExists(files.vault, context)) || !(await accountExists(database))) {
     throw new NotFoundError('this home has no account yet: create one first')
   }
@@ -96,9 +106,13 @@ export async function loadAccount(context: AccountContext, vault: Vault): Promis
 }
 
 async function load(context: AccountContext, vault: Vault, passphrase: string): Promise<UnlockedAccount> {
+  // Before anything is written: a home of a newer version stays as that left it.
+  await checkedFormat(context.database, vault)
   const records = await ownRecords(context, vault)
+  await ensureRecovery(context, vault, passphrase, records.own.accountId)
   const left = records.own.card.body.expiresAt - context.clock.now() / 1_000
-  if (left >= CARD_RENEWAL_S || isOvertaken(records.own)) return unlockedAccount(records)
+  const again = (await new Recovery(context.database, vault).own())?.signAgain ?? false
+  if (!again && (left >= CARD_RENEWAL_S || isOvertaken(records.own))) return unlockedAccount(records)
   try {
     return await renew(context, vault, passphrase, records)
   } catch (error) {
@@ -125,7 +139,13 @@ async function renew(
   const renewed = { ...own, card, number, publishedAt: 0 }
   const certificate = certificateFor(renewed, device)
   const certified = { ...device, certificate }
-  await database.batch([...new Accounts(database, vault).put(renewed), ...new Devices(database, vault).put(certified)])
+  const recovery = new Recovery(database, vault)
+  const known = await recovery.own()
+  await database.batch([
+    ...new Accounts(database, vault).put(renewed),
+    ...new Devices(database, vault).put(certified),
+    ...(known?.signAgain === true ? recovery.put(askedAnew(known, clock.now())) : []),
+  ])
   context.log.info('the account card was made anew', { number })
   return unlockedAccount({ own: renewed, device: certified })
 }

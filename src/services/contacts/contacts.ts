@@ -13,9 +13,11 @@ import { sameDeviceKeys } from '../../protocol/card-rules.ts'
 import type { Contacts as ContactRecords } from '../../store/contacts.ts'
 import type { StoreOp } from '../../store/database.ts'
 import type { Parts } from '../../store/parts.ts'
+import type { Profiles } from '../../store/profiles.ts'
+import type { Recovery } from '../../store/recovery.ts'
 import { CONTACT_DIRECT, CONTACT_STATE } from '../../store/records.ts'
 import type { Contact, ContactDevice } from '../../store/records.ts'
-import type { Change, Journal } from '../events/journal.ts'
+import type { Change, Fact, Journal } from '../events/journal.ts'
 import type { Saying } from '../outbox/compose.ts'
 import type { Enqueued } from '../outbox/outbox.ts'
 import { withDevice } from './devices.ts'
@@ -24,7 +26,6 @@ import type { Grants } from './grants.ts'
 /** What the contacts need of the outbox. */
 export interface ContactOutbox {
   enqueue(saying: Saying): Enqueued
-  dropOps(contact: Uint8Array, kinds?: readonly number[]): readonly StoreOp[]
   resealOps(contact: Uint8Array, deviceId: Uint8Array): Promise<readonly StoreOp[]>
   hurry(contact: Uint8Array): void
 }
@@ -36,9 +37,16 @@ export interface ContactSessions {
 }
 
 export interface ContactsComponents {
-  readonly store: { readonly contacts: ContactRecords; readonly parts: Pick<Parts, 'deleteContact'> }
+  readonly store: {
+    readonly contacts: ContactRecords
+    readonly parts: Pick<Parts, 'deleteContact'>
+    readonly profiles: Pick<Profiles, 'delete'>
+    readonly recovery: Pick<Recovery, 'deleteContact'>
+  }
   readonly journal: Journal
   readonly outbox: ContactOutbox
+  /** Drops what waits for a contact, and says so of its messages; inside a journal change. */
+  readonly abandonOps: (contact: Uint8Array) => Promise<{ ops: readonly StoreOp[]; facts: readonly Fact[] }>
   readonly sessions: ContactSessions
   readonly grants: Pick<Grants, 'for' | 'forRequest'>
   readonly clock: Clock
@@ -124,7 +132,9 @@ export class Contacts {
   async block(accountId: Uint8Array): Promise<Contact> {
     const contact = await this.#c.journal.commit(async () => {
       const blocked: Contact = { ...(await this.require(accountId)), state: CONTACT_STATE.blocked }
-      return this.#change(blocked, this.#c.outbox.dropOps(accountId), 'contact:blocked')
+      const dropped = await this.#c.abandonOps(accountId)
+      const change = this.#change(blocked, dropped.ops, 'contact:blocked')
+      return { ...change, facts: [...change.facts, ...dropped.facts] }
     })
     this.#c.onLanesChanged()
     return contact
@@ -153,13 +163,17 @@ export class Contacts {
   async remove(accountId: Uint8Array): Promise<void> {
     await this.#c.journal.commit(async () => {
       await this.require(accountId)
+      const dropped = await this.#c.abandonOps(accountId)
       const ops = [
         ...this.#c.store.contacts.delete(accountId),
+        ...this.#c.store.profiles.delete(accountId),
+        ...this.#c.store.recovery.deleteContact(accountId),
         ...(await this.#c.sessions.close(accountId)),
-        ...this.#c.outbox.dropOps(accountId),
+        ...dropped.ops,
         ...(await this.#c.store.parts.deleteContact(accountId)),
       ]
-      return { ops, facts: [{ type: 'contact:removed', data: { contact: toHex(accountId) } }], result: undefined }
+      const fact = { type: 'contact:removed', data: { contact: toHex(accountId) } }
+      return { ops, facts: [fact, ...dropped.facts], result: undefined }
     })
     this.#c.onLanesChanged()
   }
@@ -246,6 +260,12 @@ export class Contacts {
   /** Ops of our agreement to a request. */
   acceptOps(contact: Contact): Said {
     return this.#say(contact, CONTENT_KIND.contactAccept, contactAcceptBodyCodec, { grant: this.#grant(contact) })
+  }
+
+  /** Ops that ask a contact anew which knows another device of ours: it agreed once, and agrees again by itself. */
+  renewOps(contact: Contact): { ops: readonly StoreOp[]; added: () => void } {
+    const said = this.#ask(contact, '')
+    return { ops: [...said.ops, ...this.#c.store.contacts.put(said.contact)], added: said.added }
   }
 
   /** Ops of a grant to one contact, for a batch that began a new session with it. */

@@ -110,7 +110,10 @@ function onAccept(c: ContactHandlerComponents, incoming: Incoming): Handled {
     }
     return { ops: [...agreed.ops, ...answer.ops], facts: agreed.facts, done }
   }
-  return contact.state === CONTACT_STATE.accepted ? { ops: c.store.contacts.put(updated), facts: [] } : NOTHING
+  const done = (): void => {
+    c.outbox.hurry(contact.accountId)
+  }
+  return contact.state === CONTACT_STATE.accepted ? { ops: c.store.contacts.put(updated), facts: [], done } : NOTHING
 }
 
 function onGrant(c: ContactHandlerComponents, incoming: Incoming): Handled {

@@ -1,34 +1,30 @@
 /** Messages and what a conversation says of them. Every method ending in `Ops` only reads, and returns what to write. */
-import type { Clock } from '../../lib/clock.ts'
 import { equal, toHex } from '../../lib/bytes.ts'
 import { NotFoundError } from '../../lib/errors.ts'
 import { CONTENT_KIND } from '../../wire/content.ts'
+import { shown } from '../../protocol/message-marks.ts'
+import { nextLamport, orderOf } from '../../protocol/message-order.ts'
+import { readerExpiry, receivedTimer, writerExpiry } from '../../protocol/message-timer.ts'
 import { advance } from '../../protocol/message-status.ts'
 import type { MessageStatus } from '../../protocol/message-status.ts'
 import {
+  afterHeard,
   afterIncoming,
   afterOutgoing,
   afterRead,
   emptyConversation,
-  nextOrder,
+  isUnread,
 } from '../../store/conversation-counters.ts'
-import type { Conversations as ConversationRecords } from '../../store/conversations.ts'
 import type { StoreOp } from '../../store/database.ts'
-import type { Messages } from '../../store/messages.ts'
-import { MESSAGE_STATUS, OUTBOX_PATH } from '../../store/records.ts'
-import type { Conversation, Message } from '../../store/records.ts'
-import type { Fact, Journal } from '../events/journal.ts'
+import { GONE, MESSAGE_STATUS, OUTBOX_PATH } from '../../store/records.ts'
+import type { Conversation, Message, StoredMarks } from '../../store/records.ts'
+import type { Change, Fact } from '../events/journal.ts'
+import { shownMessage, statusName, wasRemoved } from './gone.ts'
+import { operateOps, timerOps } from './operations.ts'
+import type { Act, Operated, Said } from './operations.ts'
+import type { ConversationComponents, Part } from './ports.ts'
 
-/** What a change adds to a batch. */
-export interface Part {
-  readonly ops: readonly StoreOp[]
-  readonly facts: readonly Fact[]
-}
-
-export interface ConversationStore {
-  readonly messages: Messages
-  readonly conversations: ConversationRecords
-}
+export type { Part } from './ports.ts'
 
 /** A message as it is about to be kept; order, state and times are given by the conversation. */
 export interface Draft {
@@ -38,6 +34,11 @@ export interface Draft {
   readonly text: string
   readonly replyTo: Uint8Array | undefined
   readonly sentAt: number
+}
+/** A draft that came in, with what its extensions say. */
+export interface IncomingDraft extends Draft {
+  readonly lamport?: number
+  readonly timerSeconds?: number
 }
 
 /** How a message went: the path as in OUTBOX_PATH, and the holders' receipts. */
@@ -49,39 +50,74 @@ export interface Way {
 const factOf = (way: Way | undefined): { path?: string; receipts?: number } =>
   way === undefined ? {} : { path: way.path === OUTBOX_PATH.direct ? 'direct' : 'mailbox', receipts: way.receipts }
 
-/** Messages opened at a time while searching. */
-const SEARCH_PAGE = 500
-const folded = (text: string): string => text.normalize('NFKC').toLowerCase()
-
 /** Marked as read in one call. */
 const MARK_READ_MAX = 1_000
+/** Places tried for a message whose own is taken; after that it stands last. */
+const PLACES_TRIED_MAX = 16
 
-const STATUS_NAME = Object.fromEntries(Object.entries(MESSAGE_STATUS).map(([name, code]) => [code, name])) as Record<
-  number,
-  MessageStatus
->
-export const statusName = (message: Pick<Message, 'status'>): MessageStatus => STATUS_NAME[message.status] ?? 'failed'
+/** An outgoing message: what its content says of its place and its end, and the timer that the conversation begins with. */
+export interface Outgoing extends Part {
+  readonly message: Message
+  readonly lamport: number
+  readonly begins: { readonly operation: Uint8Array; readonly seconds: number; readonly lamport: number } | undefined
+}
 
 export class Conversations {
-  readonly #store: ConversationStore
-  readonly #journal: Journal
-  readonly #clock: Clock
+  readonly #c: ConversationComponents
 
-  constructor(components: { store: ConversationStore; journal: Journal; clock: Clock }) {
-    this.#store = components.store
-    this.#journal = components.journal
-    this.#clock = components.clock
+  constructor(components: ConversationComponents) {
+    this.#c = components
   }
 
-  /** Adds an outgoing message. Throws ConflictError for an id that is taken. */
-  async outgoingOps(draft: Draft): Promise<Part & { message: Message }> {
-    return this.#add(draft, true)
+  /**
+   * Adds an outgoing message. `timerOperation` names the setting of the timer that the user wants new conversations to begin
+   * with, where this is one. Throws ConflictError for an id that is taken.
+   */
+  async outgoingOps(draft: Draft, timerOperation: Uint8Array): Promise<Outgoing> {
+    const before = await this.#conversation(draft.contact)
+    const isNew = !isBegun(before)
+    const seconds = isNew ? (this.#c.choices().defaultTimerSeconds ?? 0) : 0
+    const lamport = nextLamport(before.lamport)
+    const stamp = { lamport, operation: timerOperation }
+    const began = seconds === 0 ? before : { ...before, timerSeconds: seconds, timerStamp: stamp }
+    const { timerSeconds } = began
+    const message = await this.#place(began, { ...this.#fresh(draft), outgoing: true, timerSeconds }, lamport)
+    return {
+      ...(await this.#added(afterOutgoing(began, message), message)),
+      message,
+      lamport,
+      begins: seconds === 0 ? undefined : { ...stamp, seconds },
+    }
   }
 
-  /** Adds an incoming message, or nothing where it is there already. */
-  async incomingOps(draft: Draft): Promise<Part> {
-    if ((await this.#store.messages.get(draft.id)) !== undefined) return { ops: [], facts: [] }
-    return this.#add(draft, false)
+  /** Adds an incoming message in its causal place, with what came of it earlier; or nothing where it is there already. */
+  async incomingOps(draft: IncomingDraft): Promise<Part> {
+    const { store } = this.#c
+    const { lamport: said, timerSeconds, ...rest } = draft
+    if (await store.messages.has(draft.id)) return NOTHING
+    if (await wasRemoved(this.#c, draft.contact, draft.id)) return NOTHING
+    const { conversation, lamport } = afterHeard(await this.#conversation(draft.contact), said, draft.sentAt)
+    const early = await store.marks.arrived(draft.contact, draft.id)
+    const fresh = { ...this.#fresh(rest), timerSeconds: receivedTimer(timerSeconds) }
+    const placed = await this.#place(conversation, withEarly(fresh, early?.marks), lamport)
+    const added = await this.#added(afterIncoming(conversation, placed), placed, early?.marks)
+    const forgotten = early === undefined || placed.marked ? [] : store.marks.delete(draft.contact, draft.id)
+    return { ops: [...added.ops, ...(early?.ops ?? []), ...forgotten], facts: added.facts }
+  }
+
+  /** Edits, reactions and deletions, of either side. */
+  async operateOps(said: Said, act: Act): Promise<Operated> {
+    return operateOps(this.#c, said, act)
+  }
+
+  /** How long new messages are to stay, as either side says. */
+  async timerOps(said: Said, seconds: number): Promise<Part> {
+    return timerOps(this.#c, said, seconds)
+  }
+
+  /** The number under which this user says the next thing in the conversation. */
+  async nextLamport(contact: Uint8Array): Promise<number> {
+    return nextLamport((await this.#conversation(contact)).lamport)
   }
 
   /**
@@ -98,37 +134,61 @@ export class Conversations {
       const recount = next === status && status === 'stored'
       const grown = way !== undefined && (recount ? way.receipts !== message.receipts : way.receipts > message.receipts)
       if (next === statusName(message) && !grown) continue
-      ops.push(...this.#store.messages.put({ ...message, ...way, status: MESSAGE_STATUS[next] }))
+      const expiresAt = writerExpiry(message, next, this.#c.clock.now(), this.#c.choices().readReceipts)
+      ops.push(...this.#store.messages.put({ ...message, ...way, status: MESSAGE_STATUS[next], expiresAt }))
+      if (expiresAt !== message.expiresAt) ops.push(...this.#expiryOps(id, expiresAt))
       facts.push({ type: `message:${next}`, data: { id: toHex(id), contact: toHex(contact), ...factOf(way) } })
     }
     return { ops, facts }
   }
 
   /**
-   * Marks incoming messages as read, up to and including `upTo` (or all). `receipts` makes, in the same batch, what tells
-   * the sender. Returns how many were marked.
+   * Marks incoming messages as read, up to and including `upTo` (or all), in steps that the writer does not wait for.
+   * `receipts` makes, in the batch of each, what tells the sender. Returns how many were marked.
    */
   async markRead(
     contact: Uint8Array,
     upTo: Uint8Array | undefined,
     receipts: (ids: readonly Uint8Array[]) => readonly StoreOp[],
   ): Promise<number> {
-    return this.#journal.commit(async () => {
-      const conversation = await this.#conversation(contact)
-      const limit = upTo === undefined ? conversation.lastOrder : await this.#orderIn(contact, upTo)
-      const unread = await this.#unread(conversation, limit)
-      if (unread.length === 0) return { ops: [], facts: [], result: 0 }
-      const readAt = this.#clock.now()
-      return {
-        ops: [
-          ...unread.flatMap((message) => this.#store.messages.put({ ...message, readAt, status: MESSAGE_STATUS.read })),
-          ...this.#store.conversations.put(afterRead(conversation, unread.length)),
-          ...receipts(unread.map(({ id }) => id)),
-        ],
-        facts: [{ type: 'conversation:read', data: { contact: toHex(contact), marked: unread.length } }],
-        result: unread.length,
-      }
-    })
+    let before: number | undefined
+    let marked = 0
+    for (;;) {
+      const step = await this.#c.journal.commit(async () => {
+        const conversation = await this.#conversation(contact)
+        before ??= (upTo === undefined ? conversation.lastOrder : await this.#orderIn(contact, upTo)) + 1
+        return this.#readStep(conversation, before, MARK_READ_MAX - marked, receipts)
+      })
+      marked += step.marked
+      before = step.before
+      if (before === undefined || marked >= MARK_READ_MAX) return marked
+    }
+  }
+
+  /** Marks what is unread among the messages right below `before`; where the next step goes on, if it is to. */
+  async #readStep(
+    conversation: Conversation,
+    before: number,
+    most: number,
+    receipts: (ids: readonly Uint8Array[]) => readonly StoreOp[],
+  ): Promise<Change<{ readonly marked: number; readonly before: number | undefined }>> {
+    const { contact, unread: left, unreadFrom, markedUnread } = conversation
+    const walk = { from: unreadFrom, before, newest: true, limit: most }
+    const looked = left === 0 || before <= unreadFrom ? [] : await this.#store.messages.step(contact, walk)
+    const unread = looked.filter(isUnread)
+    const isLast = looked.length === 0 || unread.length >= left
+    const result = { marked: unread.length, before: isLast ? undefined : looked.at(-1)?.order }
+    if (unread.length === 0 && !markedUnread) return { ...NOTHING, result }
+    const readAt = this.#c.clock.now()
+    return {
+      ops: [
+        ...unread.flatMap((message) => this.#readOps(message, readAt)),
+        ...this.#store.conversations.put(afterRead(conversation, unread.length)),
+        ...receipts(unread.map(({ id }) => id)),
+      ],
+      facts: [{ type: 'conversation:read', data: { contact: toHex(contact), marked: unread.length } }],
+      result,
+    }
   }
 
   async find(id: Uint8Array): Promise<Message | undefined> {
@@ -146,23 +206,9 @@ export class Conversations {
     return this.#store.messages.page(contact, options)
   }
 
-  /**
-   * Up to `limit` texts that contain `query`, compared without case in NFKC, newest first; of one contact, or of one
-   * conversation after another. Opens every message it passes, so it costs about 30 µs for each.
-   */
-  async search(query: string, contacts: readonly Uint8Array[], limit: number): Promise<readonly Message[]> {
-    const wanted = folded(query)
-    const found: Message[] = []
-    for (const contact of contacts) {
-      let before: number | undefined
-      do {
-        const page = await this.page(contact, { limit: SEARCH_PAGE, ...(before === undefined ? {} : { before }) })
-        found.push(...page.filter(({ text }) => folded(text).includes(wanted)))
-        before = page.length < SEARCH_PAGE ? undefined : page.at(-1)?.order
-      } while (before !== undefined && found.length < limit)
-      if (found.length >= limit) break
-    }
-    return found.slice(0, limit)
+  /** The conversation with a contact; one without a message where none was written yet. */
+  async get(contact: Uint8Array): Promise<Conversation> {
+    return this.#conversation(contact)
   }
 
   async all(): Promise<readonly Conversation[]> {
@@ -175,52 +221,83 @@ export class Conversations {
     return message.order
   }
 
-  /** Unread messages up to the order `limit`, newest first, as many as one call marks. */
-  async #unread(conversation: Conversation, limit: number): Promise<readonly Message[]> {
-    const wanted = Math.min(conversation.unread, MARK_READ_MAX)
-    const found: Message[] = []
-    let before = limit + 1
-    while (found.length < wanted) {
-      const messages = await this.#store.messages.page(conversation.contact, { before, limit: MARK_READ_MAX })
-      found.push(...messages.filter((message) => !message.outgoing && message.readAt === 0))
-      const oldest = messages.at(-1)
-      if (oldest === undefined) break
-      before = oldest.order
-    }
-    return found.slice(0, wanted)
+  #readOps(message: Message, readAt: number): readonly StoreOp[] {
+    const expiresAt = readerExpiry(message, readAt)
+    const read = { ...message, readAt, expiresAt, status: MESSAGE_STATUS.read }
+    return [...this.#store.messages.put(read), ...(expiresAt === 0 ? [] : this.#expiryOps(message.id, expiresAt))]
   }
 
-  async #add(draft: Draft, outgoing: boolean): Promise<Part & { message: Message }> {
-    const before = await this.#conversation(draft.contact)
-    const committedAt = this.#clock.now()
-    const message: Message = {
+  #expiryOps(messageId: Uint8Array, at: number): readonly StoreOp[] {
+    this.#c.wiping.expires(messageId, at)
+    return this.#store.expiries.put({ messageId, at })
+  }
+
+  #fresh(draft: Draft): Unplaced {
+    return {
       ...draft,
-      version: 1,
-      order: nextOrder(before),
-      outgoing,
-      committedAt,
-      status: outgoing ? MESSAGE_STATUS.queued : MESSAGE_STATUS.delivered,
+      outgoing: false,
+      committedAt: this.#c.clock.now(),
       path: OUTBOX_PATH.none,
       receipts: 0,
       readAt: 0,
+      timerSeconds: 0,
+      expiresAt: 0,
+      gone: GONE.no,
+      marked: false,
     }
-    const conversation = outgoing ? afterOutgoing(before, message) : afterIncoming(before, message)
-    const fact: Fact = {
-      type: outgoing ? 'message:queued' : 'message:received',
-      data: {
-        id: toHex(message.id),
-        contact: toHex(message.contact),
-        kind: message.contentKind === CONTENT_KIND.text ? 'text' : 'unsupported',
-      },
+  }
+
+  /** Its causal place, or the next free one; where very many want the same, the end, where nothing stands yet. */
+  async #place({ contact, lastOrder }: Conversation, message: Unplaced, lamport: number): Promise<Message> {
+    const status = message.outgoing ? MESSAGE_STATUS.queued : MESSAGE_STATUS.delivered
+    const wanted = orderOf(lamport, message.id)
+    for (let order = wanted; order < wanted + PLACES_TRIED_MAX; order++) {
+      if (!(await this.#store.messages.taken(contact, order))) return { ...message, order, status }
     }
+    return { ...message, order: lastOrder + 1, status }
+  }
+
+  async #added(conversation: Conversation, message: Message, marks?: StoredMarks): Promise<Part> {
+    const { id, contact, contentKind, outgoing, gone } = message
+    const kind = contentKind === CONTENT_KIND.text ? 'text' : 'unsupported'
+    const isShown = gone === GONE.no && contentKind === CONTENT_KIND.text
+    const seen = marks === undefined ? message : shownMessage(message, marks)
     return {
-      message,
-      ops: [...(await this.#store.messages.insert(message)), ...this.#store.conversations.put(conversation)],
-      facts: [fact],
+      ops: [
+        ...(await this.#store.messages.insert(message)),
+        ...this.#store.conversations.put(conversation),
+        ...(isShown ? await this.#c.index.indexOps(undefined, seen) : []),
+      ],
+      facts: [
+        {
+          type: outgoing ? 'message:queued' : gone === GONE.no ? 'message:received' : 'message:deleted',
+          data: { id: toHex(id), contact: toHex(contact), kind },
+        },
+      ],
     }
   }
 
   async #conversation(contact: Uint8Array): Promise<Conversation> {
     return (await this.#store.conversations.get(contact)) ?? emptyConversation(contact)
   }
+
+  get #store(): ConversationComponents['store'] {
+    return this.#c.store
+  }
+}
+
+/** Something was said, also where it was said to a home of this account that is lost, and only its number was restored. */
+function isBegun({ lastOrder, lamport, timerSeconds, timerStamp }: Conversation): boolean {
+  return lastOrder > 0 || lamport > 0 || timerSeconds > 0 || timerStamp !== undefined
+}
+
+type Unplaced = Omit<Message, 'order' | 'status'>
+
+const NOTHING: Part = { ops: [], facts: [] }
+
+/** A message whose marks came first: gone where its author deleted it, else marked. */
+function withEarly(message: Unplaced, marks: StoredMarks | undefined): Unplaced {
+  if (marks === undefined) return message
+  if (!shown(marks, 'theirs').deleted) return { ...message, marked: true }
+  return { ...message, text: '', replyTo: undefined, timerSeconds: 0, gone: GONE.deleted }
 }

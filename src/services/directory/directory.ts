@@ -6,7 +6,7 @@ import { equal, toHex } from '../../lib/bytes.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { IdentityChangedError, nameOf, NetworkError, NotFoundError } from '../../lib/errors.ts'
 import { accountId as accountIdOf } from '../../protocol/account-id.ts'
-import { consequenceOf, judgeCard, type TrustVerdict } from '../../protocol/trust.ts'
+import { consequenceOf, judgeByMemory, judgeCard, type PinMemory, type TrustVerdict } from '../../protocol/trust.ts'
 import type { StoreOp } from '../../store/database.ts'
 import type { Contact } from '../../store/records.ts'
 import type { AccountCard } from '../../wire/card.ts'
@@ -28,6 +28,8 @@ const HOPS_MAX = 4
 
 export interface DirectoryComponents extends LookupContext {
   readonly contacts: ContactBook
+  /** What is remembered of the pin of a contact that was brought back without its card. */
+  readonly remembers?: (accountId: Uint8Array) => Promise<PinMemory | undefined>
   /** What else belongs into the batch that suspends a contact: its sessions. */
   readonly onSuspend?: (accountId: Uint8Array) => Promise<readonly StoreOp[]>
   /** Newer cards of a contact were taken in: whatever waits for them may go. */
@@ -164,7 +166,10 @@ export class Directory {
     const outcome = await this.#c.journal.commit(async (): Promise<ContactChange<ResolvedAccount | undefined>> => {
       const contact = await this.#c.contacts.get(fetched.accountId)
       if (contact === undefined) return { ops: [], facts: [], result: this.#remember(fetched, offered, following) }
-      const verdict = judgeCard(this.#c.crypto, contact.pinned, offered)
+      const verdict = await this.#judge(contact, offered)
+      if (contact.pinned === undefined && verdict.kind === 'older') {
+        throw new NotFoundError('the network has only an older card of this account than the one that was known')
+      }
       if (consequenceOf(verdict) === 'suspend') return this.#suspend(contact, offered, verdict)
       // The pin may have gone on while we asked: it keeps its place before anything older.
       const pinned = contact.pinned
@@ -182,6 +187,12 @@ export class Directory {
     })
     if (outcome === undefined) throw identityChanged()
     return outcome
+  }
+
+  async #judge({ accountId, pinned }: Contact, offered: AccountCard): Promise<TrustVerdict> {
+    const memory = pinned === undefined ? await this.#c.remembers?.(accountId) : undefined
+    if (memory === undefined) return judgeCard(this.#c.crypto, pinned, offered)
+    return judgeByMemory(this.#c.crypto, memory, offered)
   }
 
   /** A stranger's cards, kept in memory. `undefined` where they contradict what was there. */

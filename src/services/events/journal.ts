@@ -60,7 +60,7 @@ export class Journal {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #queue = new KeyedQueue(WAITING_MAX)
-  readonly #listeners = new Set<(last: number) => void>()
+  readonly #listeners = new Set<(last: number, facts: readonly Fact[]) => void>()
   readonly #followers: Follower[] = []
   /** The store's generation that memory is of; `undefined` where a change was refused after memory had moved. */
   #generation: number | undefined
@@ -82,7 +82,7 @@ export class Journal {
       throw error
     }
     change.done?.()
-    if (change.facts.length > 0) for (const listener of this.#listeners) listener(last)
+    if (change.facts.length > 0) for (const listener of this.#listeners) listener(last, change.facts)
     return change.result
   }
 
@@ -119,8 +119,8 @@ export class Journal {
     return generation
   }
 
-  /** Calls back with the newest number after each change that had facts. */
-  onEvent(listener: (last: number) => void): () => void {
+  /** Calls back with the newest number, and the facts, after each change that had some. */
+  onEvent(listener: (last: number, facts: readonly Fact[]) => void): () => void {
     this.#listeners.add(listener)
     return () => {
       this.#listeners.delete(listener)

@@ -24,7 +24,7 @@ export async function putCard(desk: Desk, caller: HolderCaller, record: CardReco
   const order = known === undefined ? 1 : compareVersions(version, known)
   if (order < 0) return outcome(HOLDER_STATUS.stale, key)
   if (order === 0 && known !== undefined && known.bytes > 0) return receiptFor(desk, version.hash, key)
-  if (!desk.quotas.hasCardRoom(bytes, known?.bytes ?? 0)) return outcome(HOLDER_STATUS.full, key)
+  if (!desk.quotas.hasCardRoom(bytes, known?.bytes ?? 0, record.kind)) return outcome(HOLDER_STATUS.full, key)
   if (!cardHolds(desk.crypto, record, now)) return outcome(HOLDER_STATUS.refused, key)
   return store(desk, record, key, version.hash)
 }

@@ -4,6 +4,8 @@ import { RateLimiter } from '../../lib/rate-limiter.ts'
 import type { RatePolicy } from '../../lib/rate-limiter.ts'
 import { fromHex, toHex } from '../../lib/bytes.ts'
 import { DAY_MS } from '../../lib/time.ts'
+import { CARD_KIND } from '../../wire/holder.ts'
+import type { CardRecord } from '../../wire/holder.ts'
 import { SIZE_CLASSES_BYTES } from '../../wire/padding.ts'
 import { sourceNetwork } from '../../protocol/replicas.ts'
 import type { HeldUsage, LetterFacts } from '../../store/held-usage.ts'
@@ -66,6 +68,8 @@ const LANE_SHARE_OF_BYTES = 1 / 32
 /** Neither mail nor cards may take the whole disk: without cards nobody can be written to, and cards cost no stamp. */
 const MAIL_SHARE = 0.75
 const CARD_SHARE = 0.5
+/** So much of the cards' share recovery records may come up to: they are the largest and anybody may keep some, the rest is for the others. */
+const RECOVERY_SHARE = 0.6
 /** A public network has several honest peers, and asks this many times as much as one of them. */
 const NETWORK_FACTOR = 4
 /** Tombstones of one source: a reader that was away deletes a whole mailbox at once. */
@@ -178,11 +182,12 @@ export class Quotas {
   }
 
   /** Whether a card of `bytes` may take the place of one of `before` (0: there is none). */
-  hasCardRoom(bytes: number, before: number): boolean {
+  hasCardRoom(bytes: number, before: number, kind?: CardRecord['kind']): boolean {
     const { mailDiskBytes, cardDiskBytes } = this.#usage
     if (bytes <= before) return true
     const cards = cardDiskBytes + bytes - before
-    return cards <= this.#limits.nodeBytes * CARD_SHARE && cards + mailDiskBytes <= this.#limits.nodeBytes
+    const share = kind === CARD_KIND.recovery ? CARD_SHARE * RECOVERY_SHARE : CARD_SHARE
+    return cards <= this.#limits.nodeBytes * share && cards + mailDiskBytes <= this.#limits.nodeBytes
   }
 
   /**

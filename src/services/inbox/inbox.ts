@@ -7,7 +7,7 @@ import type { CryptoProvider } from '../../crypto/provider.ts'
 import { concat, equal } from '../../lib/bytes.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { DecryptError } from '../../lib/errors.ts'
-import type { DecryptReason } from '../../lib/errors.ts'
+import type { DecryptReason, UnlistedDevice } from '../../lib/errors.ts'
 import { DAY_MS } from '../../lib/time.ts'
 import { tryDecode } from '../../wire/codec.ts'
 import { CONTENT_KIND, contentBody, contentCodec } from '../../wire/content.ts'
@@ -17,7 +17,7 @@ import { CONTACT_STATE } from '../../store/records.ts'
 import type { Contact } from '../../store/records.ts'
 import type { Parts } from '../../store/parts.ts'
 import type { Change, Journal } from '../events/journal.ts'
-import type { Handled, Handler, InboxSessions, Opened } from './ports.ts'
+import type { Handled, Handler, InboxSessions, Incoming, Opened } from './ports.ts'
 
 /** How an envelope reached us. */
 export type Source = { readonly kind: 'direct' } | { readonly kind: 'letter' }
@@ -35,7 +35,12 @@ export type Accepted =
       readonly preimage: Uint8Array | undefined
       readonly silent: boolean
     }
-  | { readonly kind: 'refused'; readonly reason: DecryptReason }
+  | {
+      readonly kind: 'refused'
+      readonly reason: DecryptReason
+      /** See {@link DecryptError}. */
+      readonly unlisted?: UnlistedDevice
+    }
 
 export interface SeenStore {
   /** The note kept with an envelope that was committed. */
@@ -104,7 +109,8 @@ export class Inbox {
     } catch (error) {
       if (!(error instanceof DecryptError)) throw error
       this.#refused[error.reason]++
-      return { kind: 'refused', reason: error.reason }
+      const { reason, unlisted } = error
+      return { kind: 'refused', reason, ...(unlisted === undefined ? {} : { unlisted }) }
     }
   }
 
@@ -182,7 +188,8 @@ export class Inbox {
 
   async #handle(opened: Opened, contact: Contact | undefined, content: Content): Promise<Taken> {
     const body = contentBody(content.kind, content.body)
-    if (body === undefined) return NOTHING
+    // What is true for a moment has no business in anything that is kept or acknowledged (PR-04).
+    if (body === undefined || body.kind === CONTENT_KIND.live) return NOTHING
     if (body.kind !== CONTENT_KIND.part) return whole(await this.#dispatch(opened, contact, content, body))
     if (contact?.state !== CONTACT_STATE.accepted && contact?.state !== CONTACT_STATE.requested) return NOTHING
     const part = await this.#c.parts.add(opened.accountId, body.body, this.#c.clock.now())
@@ -190,7 +197,7 @@ export class Inbox {
     if (part.state === 'kept') return { ...NOTHING, ops: part.ops }
     const joined = contentBody(part.kind, part.body)
     if (joined === undefined || joined.kind === CONTENT_KIND.part) return { ...NOTHING, ops: part.ops }
-    const inner = { id: body.body.whole, kind: part.kind, sentAt: content.sentAt }
+    const inner = { ...content, id: body.body.whole, kind: part.kind }
     const handled = await this.#dispatch(opened, contact, inner, joined)
     return whole({ ...handled, ops: [...part.ops, ...handled.ops] })
   }
@@ -198,7 +205,7 @@ export class Inbox {
   async #dispatch(
     opened: Opened,
     contact: Contact | undefined,
-    content: Pick<Content, 'id' | 'kind' | 'sentAt'>,
+    content: Incoming['content'],
     body: ContentBody,
   ): Promise<Handled> {
     const handler = this.#c.handlers[content.kind] ?? this.#c.handlers[0]

@@ -7,16 +7,17 @@ import { sleep, withDeadline } from '../../lib/clock.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { ExpiringMap } from '../../lib/expiring-map.ts'
 import { nameOf } from '../../lib/errors.ts'
-import type { DecryptReason } from '../../lib/errors.ts'
+import type { DecryptReason, UnlistedDevice } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { RateLimiter } from '../../lib/rate-limiter.ts'
+import { DAY_MS, HOUR_MS } from '../../lib/time.ts'
 import { DIRECT_FRAME } from '../../wire/direct.ts'
 import type { DirectAck, DirectFrame } from '../../wire/direct.ts'
 import type { Letter } from '../../wire/letter.ts'
 import { CONTACT_STATE } from '../../store/records.ts'
 import type { Contact } from '../../store/records.ts'
 import type { DirectNetwork } from '../ports.ts'
-import type { Inbox } from './inbox.ts'
+import type { Accepted, Inbox } from './inbox.ts'
 
 /** Envelopes of one peer on direct streams: a burst of a large message, and what two people never reach after it. */
 const DIRECT_RATE = { perSecond: 2_000, burst: 4_000 }
@@ -30,11 +31,19 @@ export const MEND_MS = 10 * 60_000
 /** Frames of direct streams whose changes wait for the disk. */
 const FRAMES_UNDER_WAY_MAX = 64
 const ACK_BUDGET_MS = 5_000
+/** A letter of a contact's device that its list does not have stays in its box for this long. */
+const UNLISTED_KEPT_MS = HOUR_MS
 
 export interface IntakeComponents {
   readonly inbox: Inbox
   readonly direct: DirectNetwork
   readonly onAcks: (acks: readonly DirectAck[]) => Promise<void>
+  /** What is true now, of peers that said anything. */
+  readonly live: {
+    heard(peerId: string): void
+    onBeat(peerId: string): void
+    onEnvelope(peerId: string, envelope: Uint8Array): Promise<void>
+  }
   readonly contacts: {
     all(): Promise<readonly Contact[]>
     get(accountId: Uint8Array): Promise<Contact | undefined>
@@ -60,6 +69,10 @@ export class Intake {
   readonly #strangers: RateLimiter
   readonly #underWay = new Set<Promise<void>>()
   readonly #mended: ExpiringMap<string, true>
+  /** When a device (hex of account and device) that its account's list does not have was first met, ms. */
+  readonly #unlisted: ExpiringMap<string, number>
+  /** Devices for which the newest list was asked for lately: a lost one must not keep the one that took its place from being looked for. */
+  readonly #asked: ExpiringMap<string, true>
 
   constructor(components: IntakeComponents) {
     this.#c = components
@@ -67,6 +80,8 @@ export class Intake {
     this.#failures = new RateLimiter(FAILED_RATE, components.clock)
     this.#strangers = new RateLimiter(STRANGERS_RATE, components.clock, 1)
     this.#mended = new ExpiringMap(components.clock, MEND_MS, 4_096)
+    this.#unlisted = new ExpiringMap(components.clock, DAY_MS, 4_096)
+    this.#asked = new ExpiringMap(components.clock, MEND_MS, 4_096)
   }
 
   /** A frame on a direct stream, of whomever. */
@@ -76,12 +91,24 @@ export class Intake {
       await sleep(this.#c.clock, this.#rate.retryAfterMs(peerId))
       this.#rate.take(peerId)
     }
-    const begun =
-      frame.kind === DIRECT_FRAME.acks
-        ? this.#begin(this.#c.onAcks(frame.body.acks))
-        : await this.#onEnvelope(peerId, frame.body.envelope)
+    this.#c.live.heard(peerId)
+    const begun = await this.#onFrame(peerId, frame)
     // Changes are made in the order in which they are begun; the next frame is looked at while the disk syncs this one.
     if (begun !== undefined && this.#underWay.size >= FRAMES_UNDER_WAY_MAX) await begun.done
+  }
+
+  async #onFrame(peerId: string, frame: DirectFrame): Promise<{ readonly done: Promise<void> } | undefined> {
+    switch (frame.kind) {
+      case DIRECT_FRAME.envelope:
+        return this.#onEnvelope(peerId, frame.body.envelope)
+      case DIRECT_FRAME.acks:
+        return this.#begin(this.#c.onAcks(frame.body.acks))
+      case DIRECT_FRAME.live:
+        return this.#begin(this.#c.live.onEnvelope(peerId, frame.body.envelope))
+      case DIRECT_FRAME.beat:
+        this.#c.live.onBeat(peerId)
+        return undefined
+    }
   }
 
   #begin(work: Promise<void>): { readonly done: Promise<void> } {
@@ -99,13 +126,33 @@ export class Intake {
   /** A letter out of one of our mailboxes. */
   async onLetter(letter: Letter): Promise<LetterVerdict> {
     const accepted = await this.#c.inbox.accept(letter.ciphertext, { kind: 'letter' })
-    if (accepted.kind === 'committed') {
-      return accepted.preimage === undefined ? { kind: 'junk' } : { kind: 'commit', preimage: accepted.preimage }
-    }
+    if (accepted.kind === 'committed') return verdictOf(accepted)
     const contact = await this.#c.contactOfLane(letter)
+    if (contact === undefined && accepted.unlisted !== undefined) return this.#onUnlisted(letter, accepted.unlisted)
     if (contact === undefined || accepted.reason === 'duplicate') return { kind: 'junk' }
     await this.#mend(contact, accepted.reason)
     return { kind: 'keep' }
+  }
+
+  /**
+   * From a device that a contact's account vouches for, and that its list as we know it does not have: the list may have gone on
+   * (a contact that lost its device and came back by its words). After an hour it is as any stranger's.
+   */
+  async #onUnlisted(letter: Letter, { accountId, deviceId }: UnlistedDevice): Promise<LetterVerdict> {
+    const contact = await this.#c.contacts.get(accountId)
+    const isOpen = contact?.state === CONTACT_STATE.accepted || contact?.state === CONTACT_STATE.requested
+    if (contact === undefined || !isOpen) return { kind: 'junk' }
+    const key = toHex(accountId) + toHex(deviceId)
+    if (this.#asked.get(key) === undefined) {
+      this.#asked.set(key, true)
+      await this.#c.mend(contact, 'state')
+    }
+    const again = await this.#c.inbox.accept(letter.ciphertext, { kind: 'letter' })
+    if (again.kind === 'committed') return verdictOf(again)
+    const now = this.#c.clock.now()
+    const since = this.#unlisted.get(key) ?? now
+    if (since === now) this.#unlisted.set(key, now)
+    return { kind: now - since < UNLISTED_KEPT_MS ? 'keep' : 'junk' }
   }
 
   /** Resolves when the envelope is in line; what becomes of it then goes on. */
@@ -151,7 +198,8 @@ export class Intake {
 
   async #mend(contact: Contact, reason: DecryptReason): Promise<void> {
     const key = toHex(contact.accountId)
-    if (contact.state !== CONTACT_STATE.accepted || this.#mended.get(key) !== undefined) return
+    const isOpen = contact.state === CONTACT_STATE.accepted || contact.state === CONTACT_STATE.requested
+    if (!isOpen || this.#mended.get(key) !== undefined) return
     this.#mended.set(key, true)
     await this.#c.mend(contact, reason)
   }
@@ -160,4 +208,9 @@ export class Intake {
     const contacts = await this.#c.contacts.all()
     return contacts.find(({ devices }) => devices.some(({ grant }) => grant?.peerId === peerId))
   }
+}
+
+/** What was taken in is deleted by its preimage; one that nobody could make sense of has none. */
+function verdictOf({ preimage }: Extract<Accepted, { readonly kind: 'committed' }>): LetterVerdict {
+  return preimage === undefined ? { kind: 'junk' } : { kind: 'commit', preimage }
 }

@@ -35,7 +35,7 @@ export interface Incoming {
   readonly accountId: Uint8Array
   readonly deviceId: Uint8Array
   readonly prekeys: PrekeyCard | undefined
-  readonly content: Pick<Content, 'id' | 'kind' | 'sentAt'>
+  readonly content: Pick<Content, 'id' | 'kind' | 'sentAt' | 'extensions'>
   readonly body: ContentBody
 }
 

@@ -30,6 +30,8 @@ export interface ReceiptsComponents {
   readonly journal: Journal
   readonly contacts: { get(accountId: Uint8Array): Promise<Contact | undefined> }
   readonly outbox: { enqueue(saying: Saying): Enqueued }
+  /** Whether contacts may know what the user has read. */
+  readonly tellsRead: () => boolean
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Logger
@@ -60,6 +62,7 @@ export class Receipts implements Startable {
   }
 
   readOps(contact: Uint8Array, messageIds: readonly Uint8Array[]): readonly StoreOp[] {
+    if (!this.#c.tellsRead()) return []
     return messageIds.flatMap((messageId) => this.#c.store.receiptsDue.put({ contact, messageId, kind: READ }))
   }
 
@@ -88,7 +91,9 @@ export class Receipts implements Startable {
         const contact = due[0] === undefined ? undefined : await this.#c.contacts.get(due[0].contact)
         ops.push(...due.flatMap((entry) => this.#c.store.receiptsDue.delete(entry)))
         if (contact === undefined || contact.state === CONTACT_STATE.blocked) continue
-        for (const run of runsOf(due, IDS_MAX)) {
+        // It may have been switched off since.
+        const told = due.filter(({ kind }) => kind === DELIVERED || this.#c.tellsRead())
+        for (const run of runsOf(told, IDS_MAX)) {
           const saying = this.#say(contact, run)
           ops.push(...saying.ops)
           added.push(saying.added)

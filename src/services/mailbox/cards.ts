@@ -91,8 +91,11 @@ export class Cards {
     return { receipts, stale }
   }
 
-  /** The newest good card at `key`. Forged, foreign and expired ones do not count, whoever sends them. */
-  async fetch(key: Uint8Array, signal: AbortSignal): Promise<Fetched> {
+  /**
+   * The newest good card at `key`. Forged, foreign and expired ones do not count, whoever sends them. `whole`: everybody in the zone
+   * is waited for, so that a few who show an old one cannot pass it off.
+   */
+  async fetch(key: Uint8Array, signal: AbortSignal, options: { readonly whole?: boolean } = {}): Promise<Fetched> {
     const zone = await this.#zones.of(key, signal)
     let best: CardRecord | undefined
     let answers = 0
@@ -104,7 +107,7 @@ export class Cards {
       const record = response.answer.kind === ANSWER_KIND.card ? response.answer.body : undefined
       if (record !== undefined && this.#better(key, record, best)) best = record
     }
-    await race(zone, one, () => answers >= enough && best !== undefined)
+    await race(zone, one, () => options.whole !== true && answers >= enough && best !== undefined)
     if (answers < enough) this.#zones.forget(key)
     return { record: best, answers, complete: answers >= Math.min(WRITE_QUORUM, zone.length) && zone.length > 0 }
   }

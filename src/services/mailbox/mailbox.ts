@@ -1,6 +1,7 @@
 /** The room put together: what `node.ts` makes once for an unlocked account. */
 import type { Startable } from '../../lib/lifecycle.ts'
 import type { StampSolver } from '../ports.ts'
+import { rungPlacement } from '../../protocol/replicas.ts'
 import { Cards } from './cards.ts'
 import { Collector } from './collect.ts'
 import type { LetterHandler } from './collect.ts'
@@ -35,6 +36,7 @@ export class Mailbox implements Startable {
   readonly reader: MailboxReader
   readonly #deps: MailDeps
   readonly #zones: Zones
+  readonly #keys: OwnKeys
 
   constructor(deps: MailDeps, parts: MailboxParts) {
     this.#deps = deps
@@ -42,6 +44,7 @@ export class Mailbox implements Startable {
     this.#zones = zones
     const sessions = new OwnerSessions(deps)
     const keys = new OwnKeys(deps.crypto, deps.profile, parts.seeds, parts.sinceMs)
+    this.#keys = keys
     this.cards = new Cards(deps, zones)
     this.depositor = new Depositor(deps, zones, this.cards, parts.stamps)
     const looker = new Looker(deps, zones)
@@ -53,6 +56,12 @@ export class Mailbox implements Startable {
     this.tombstones = new TombstoneSender(deps, zones, this.cards, parts.burials)
     const collector = new Collector(deps, { zones, sessions, tombstones: this.tombstones, keys }, parts.onLetter)
     this.reader = new MailboxReader(deps, { zones, sessions, keys, collector, cards: this.cards })
+  }
+
+  /** Where in the key space (32 bytes each) letters to us are put at the moment. */
+  positions(): readonly Uint8Array[] {
+    const { clock, crypto } = this.#deps
+    return this.#keys.toFollow(clock.now()).map(({ address }) => rungPlacement(crypto, address, 0))
   }
 
   /** One-time prekeys, at the holders of the same zones. */

@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Rng } from '../../lib/rng.ts'
 import { encode } from '../../wire/codec.ts'
 import { CONTENT_KIND, contentCodec, PART_BYTES_MAX, partBodyCodec, PARTS_MAX } from '../../wire/content.ts'
+import type { Content } from '../../wire/content.ts'
 import { LimitError } from '../../lib/errors.ts'
 import { OUTBOX_PATH } from '../../store/records.ts'
 import type { OutboxItem } from '../../store/records.ts'
@@ -18,6 +19,8 @@ export interface Saying {
   readonly devices: readonly Uint8Array[]
   /** Receipts, grants and requests: no status of theirs is shown. */
   readonly quiet: boolean
+  /** What stands beside the body, in each of its parts. */
+  readonly extensions?: Content['extensions']
 }
 
 interface Piece {
@@ -42,14 +45,18 @@ export function pieces(saying: Pick<Saying, 'id' | 'kind' | 'body'>): readonly P
   }))
 }
 
+/** Stands for the devices of a contact that was brought back and is not met yet: what waits for it goes to those that it has then. */
+const NOT_KNOWN_YET = new Uint8Array(16)
+
 /** One item for each piece and device, in the order in which they are to go. */
 export function compose(
   saying: Saying,
   ctx: { rng: Rng; clock: Clock; sequence: () => number },
 ): readonly OutboxItem[] {
   const createdAt = ctx.clock.now()
+  const devices = saying.devices.length === 0 ? [NOT_KNOWN_YET] : saying.devices
   return pieces(saying).flatMap((piece) =>
-    saying.devices.map((deviceId): OutboxItem => {
+    devices.map((deviceId): OutboxItem => {
       const preimage = ctx.rng.bytes(16)
       const content = encode(contentCodec, {
         version: 1,
@@ -58,7 +65,7 @@ export function compose(
         sentAt: saying.sentAt,
         kind: piece.kind,
         body: piece.body,
-        extensions: [],
+        extensions: saying.extensions ?? [],
       })
       return {
         version: 1,

@@ -230,15 +230,28 @@ export class Sessions implements Follower {
   async open(envelope: Uint8Array): Promise<OpenedContent> {
     const ctx = this.#context()
     for (const book of this.#books.values()) {
-      const place = bookFind(ctx, book, envelope)
-      if (place === undefined) continue
-      const { accountId, deviceId } = book.peer
-      if (!(await this.#c.allows(accountId, deviceId))) throw new DecryptError('state')
-      const opened = bookDecrypt(ctx, book, envelope, place)
-      const ops = this.#move(opened.book, ...opened.consumed)
-      return { ...book.peer, content: opened.plaintext, ops, prekeys: undefined, replaced: false }
+      const opened = await this.#openIn(ctx, book, envelope)
+      if (opened !== undefined) return opened
     }
     return this.#openInitial(ctx, envelope)
+  }
+
+  /** The same in the sessions with one device, which begin none; `undefined` where it is of none of them. */
+  async openLive(peer: Party, envelope: Uint8Array): Promise<OpenedContent | undefined> {
+    const book = this.#books.get(bookKey(peer.accountId, peer.deviceId))
+    return book === undefined ? undefined : this.#openIn(this.#context(), book, envelope)
+  }
+
+  /** Encrypts what is written once, if at all: only in a session that the device has read, otherwise `undefined`. */
+  async sealLive(
+    contact: { readonly accountId: Uint8Array },
+    device: Recipient,
+    content: Uint8Array,
+  ): Promise<SealedContent | undefined> {
+    const { book } = bookExpire(this.#book(contact.accountId, device.deviceId), this.#c.clock.now())
+    const state = isSuspended(book) ? undefined : sendingSession(this.#own(book))
+    if (state === undefined || state.initial.prefix !== undefined) return undefined
+    return this.seal(contact, device, content)
   }
 
   /** See `OutboxSessions.acknowledge`. */
@@ -288,6 +301,16 @@ export class Sessions implements Follower {
       .flatMap((book) => book.entries.map(({ state }) => describeSession(state)))
   }
 
+  async #openIn(ctx: SessionContext, book: SessionBook, envelope: Uint8Array): Promise<OpenedContent | undefined> {
+    const place = bookFind(ctx, book, envelope)
+    if (place === undefined) return undefined
+    const { accountId, deviceId } = book.peer
+    if (!(await this.#c.allows(accountId, deviceId))) throw new DecryptError('state')
+    const opened = bookDecrypt(ctx, book, envelope, place)
+    const ops = this.#move(opened.book, ...opened.consumed)
+    return { ...book.peer, content: opened.plaintext, ops, prekeys: undefined, replaced: false }
+  }
+
   async #openInitial(ctx: SessionContext, envelope: Uint8Array): Promise<OpenedContent> {
     const local = this.#c.local()
     const ids = initialPrekeyIds(this.#c.crypto, local, envelope)
@@ -296,7 +319,11 @@ export class Sessions implements Follower {
     const accepted = accept(ctx, local, secrets, envelope, (card) => this.#verify(card, LATE_CARD_S))
     if (await this.#c.store.sessions.seenInitials.has(accepted.replayId)) throw new DecryptError('duplicate')
     const peer = accepted.state.peer
-    if (!(await this.#c.allows(peer.accountId, peer.deviceId, accepted.peer))) throw new DecryptError('state')
+    if (!(await this.#c.allows(peer.accountId, peer.deviceId, accepted.peer))) {
+      // Its account key signed for the device: it may be on a newer list than the one that we know.
+      const { accountId, deviceId } = peer
+      throw new DecryptError('state', { unlisted: { accountId, deviceId } })
+    }
     if (!this.#hasRoom(peer.accountId, peer.deviceId)) throw new DecryptError('state')
     const before = this.#book(peer.accountId, peer.deviceId)
     const { book, consumed } = bookAdd(before, accepted.state)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ApiClient, connect } from '../../../src/api/client.ts'
-import type { StreamItem } from '../../../src/api/event-client.ts'
+import { connect, openClient } from '../../../src/api/client.ts'
+import type { StreamItem } from '../../../src/api/client/follow.ts'
 import { ERRORS } from '../../../src/api/errors.ts'
 import { ApiServer } from '../../../src/api/server.ts'
 import { RateError } from '../../../src/lib/errors.ts'
@@ -12,10 +12,7 @@ import { optionsFor, serve, tempHome } from './harness.ts'
 test('the client is the application, over the unix socket and over loopback', async (t) => {
   const h = await serve(t)
   const { application } = h
-  const clients = [
-    await connect(h.home),
-    new ApiClient({ endpoint: { host: '127.0.0.1', port: h.port }, token: h.token }),
-  ]
+  const clients = [await connect(h.home), openClient({ endpoint: { host: '127.0.0.1', port: h.port }, token: h.token })]
   for (const [at, client] of clients.entries()) {
     const dave = accountOf(at === 0 ? 'd' : 'e')
     assert.deepEqual(await client.status(), await application.status())
@@ -75,9 +72,9 @@ test('DaemonError where no daemon is, where it was killed, and with a token of a
   const home = await tempHome(t)
   await assert.rejects(connect(home), { name: 'DaemonError', message: /sotto daemon/ })
   const h = await serve(t)
-  const client = new ApiClient({ endpoint: { socketPath: join(home, 'none.sock') }, token: h.token })
+  const client = openClient({ endpoint: { socketPath: join(home, 'none.sock') }, token: h.token })
   await assert.rejects(client.status(), { name: 'DaemonError' })
-  const wrong = new ApiClient({ endpoint: { socketPath: join(h.home, 'api.sock') }, token: 'A'.repeat(43) })
+  const wrong = openClient({ endpoint: { socketPath: join(h.home, 'api.sock') }, token: 'A'.repeat(43) })
   await assert.rejects(wrong.status(), { name: 'UsageError', message: /token/ })
   await assert.rejects(
     async () => {

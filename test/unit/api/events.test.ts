@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
 import { STREAM_LIMITS } from '../../../src/api/events.ts'
@@ -75,7 +76,7 @@ test('AP-06 events that are no longer kept are told as a gap', async (t) => {
   const tail = new Tail(h, 3)
   await tail.until(() => tail.numbers.length === 10)
   assert.deepEqual(tail.frames.slice(0, 2), [
-    { type: 'hello', first: 11, last: 20 },
+    { type: 'hello', first: 11, last: 20, since: 3 },
     { type: 'gap', from: 4, to: 10 },
   ])
   assert.deepEqual(tail.numbers, range(11, 20))
@@ -251,4 +252,17 @@ test('AS-08 streams that show no token do not keep out those that do, and are fe
   second.send(JSON.stringify({ type: 'auth', token: h.token }))
   assert.equal((await refused)[0], 1013)
   live.socket.close()
+})
+
+test('AP-31 AS-08 an upgrade whose URL cannot be read is answered and hung up on: it keeps no place, and no server from stopping', async (t) => {
+  const h = await serve(t)
+  const socket = connect(h.port, '127.0.0.1')
+  const closed = once(socket, 'close')
+  let text = ''
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
+  // It keeps its own half open, as who means harm would.
+  socket.write(`GET /% HTTP/1.1\r\nHost: 127.0.0.1:${h.port}\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n`)
+  await closed
+  assert.match(text, /^HTTP\/1\.1 400 /)
+  await h.server.stop()
 })

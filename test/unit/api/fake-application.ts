@@ -1,12 +1,10 @@
 /** An Application of closures over plain lists: what the API's tests stand on. */
-import type {
-  Application,
-  ContactView,
-  EventView,
-  IdentityView,
-  MessageView,
-  StatusView,
-} from '../../../src/api/application.ts'
+import type { IdentityView, StatusView } from '../../../src/api/application/account.ts'
+import type { Application } from '../../../src/api/application/application.ts'
+import type { ContactView } from '../../../src/api/application/contacts.ts'
+import type { EventView } from '../../../src/api/application/events.ts'
+import type { ConversationView, MessageView } from '../../../src/api/application/messages.ts'
+import type { StoragePart } from '../../../src/api/application/storage.ts'
 import {
   ConflictError,
   LockedError,
@@ -15,6 +13,8 @@ import {
   RateError,
   UsageError,
 } from '../../../src/lib/errors.ts'
+import type { FakeLive } from './fake-parts.ts'
+import { fakeConsumers, fakeLive, fakeProfile, fakeSettings, fakeStorage, fakeZone } from './fake-parts.ts'
 
 const AT = '2026-11-21T13:20:00.000Z'
 /** Account ids that have the right shape; nobody here checks their checksum. */
@@ -24,7 +24,7 @@ export const BOB = accountOf('q')
 export const CAROL = accountOf('c')
 export const hexId = (number: number): string => number.toString(16).padStart(32, '0')
 
-export interface Fake extends Application {
+export interface Fake extends Application, FakeLive {
   readonly contactList: ContactView[]
   readonly messageList: MessageView[]
   readonly eventList: EventView[]
@@ -40,13 +40,16 @@ export interface Fake extends Application {
 export function contactView(accountId: string, name: string, more: Partial<ContactView> = {}): ContactView {
   const trust = { verified: false, changed: false, pinSource: 'network' } as const
   const rest = { note: '', favourite: false, direct: 'always' as const, addedAt: AT, lastSeenAt: null, devices: 1 }
-  return { accountId, name, state: 'accepted', ...trust, ...rest, ...more }
+  const seen = { online: false, profileName: '', profileNumber: 0 }
+  return { accountId, name, state: 'accepted', ...trust, ...rest, ...seen, ...more }
 }
 
 export function messageView(id: string, contact: string, more: Partial<MessageView> = {}): MessageView {
   const body = { outgoing: true, kind: 'text', text: 'hello', replyTo: null } as const
   const delivery = { status: 'queued', stored: 0, storedOf: 5, path: 'none' } as const
-  return { id, contact, ...body, sentAt: AT, committedAt: AT, ...delivery, cursor: id, ...more }
+  const marks = { editedAt: null, gone: 'no', reactions: [], starred: false, pinned: false } as const
+  const timer = { timerSeconds: null, expiresAt: null }
+  return { id, contact, ...body, sentAt: AT, committedAt: AT, ...delivery, ...marks, ...timer, cursor: id, ...more }
 }
 
 export function fakeApplication(): Fake {
@@ -73,6 +76,24 @@ export function fakeApplication(): Fake {
     const changed = { ...find(accountId), ...change }
     fake.contactList.splice(fake.contactList.indexOf(find(accountId)), 1, changed)
     return changed
+  }
+  const conversations = new Map<string, Partial<ConversationView>>()
+  const conversation = ({ accountId, name }: ContactView): ConversationView => {
+    const mine = fake.messageList.filter((entry) => entry.contact === accountId)
+    const unread = mine.filter((entry) => !entry.outgoing && entry.status !== 'read').length
+    const flags = { muted: false, pinned: false, markedUnread: false, timerSeconds: null, draft: '', pins: [] }
+    const last = { lastMessage: mine.at(-1) ?? null, unread }
+    return { contact: accountId, name, ...last, ...flags, ...conversations.get(accountId) }
+  }
+  const change = (id: string, more: Partial<MessageView>): MessageView => {
+    const changed = { ...message(id), ...more }
+    fake.messageList[fake.messageList.indexOf(message(id))] = changed
+    return changed
+  }
+  const pageOf = (items: readonly MessageView[], { cursor, limit }: { cursor?: string; limit: number }) => {
+    const start = cursor === undefined ? 0 : items.findIndex((entry) => entry.cursor === cursor) + 1
+    const page = items.slice(start, start + limit)
+    return { items: page, next: items.length > start + limit ? (page.at(-1)?.cursor ?? null) : null }
   }
   const message = (id: string): MessageView => {
     need()
@@ -122,7 +143,7 @@ export function fakeApplication(): Fake {
       if (fake.state !== 'empty') throw new ConflictError('this home has an identity already')
       fake.state = 'ready'
       fake.passphrase = passphrase
-      return { identity: identityView, phrase }
+      return { identity: identityView, phrase, recovered: null }
     },
     async unlock(passphrase) {
       if (failures >= 5) throw new RateError('too many wrong passphrases', 30_000)
@@ -192,28 +213,45 @@ export function fakeApplication(): Fake {
       }),
     async conversations() {
       need()
-      return fake.contactList.map(({ accountId, name }) => {
-        const mine = fake.messageList.filter((entry) => entry.contact === accountId)
-        const unread = mine.filter((entry) => !entry.outgoing && entry.status !== 'read').length
-        return { contact: accountId, name, lastMessage: mine.at(-1) ?? null, unread, muted: false, pinned: false }
-      })
+      return fake.contactList.map(conversation)
     },
-    async messages(accountId, { cursor, limit }) {
+    conversation: async (accountId) => conversation(find(accountId)),
+    async updateConversation(accountId, change) {
+      conversations.set(accountId, { ...conversations.get(accountId), ...change })
+      return conversation(find(accountId))
+    },
+    async clearConversation(accountId) {
       find(accountId)
-      const newestFirst = fake.messageList.filter((entry) => entry.contact === accountId).toReversed()
-      const start = cursor === undefined ? 0 : newestFirst.findIndex((entry) => entry.cursor === cursor) + 1
-      const items = newestFirst.slice(start, start + limit)
-      const more = newestFirst.length > start + limit
-      return { items, next: more ? (items.at(-1)?.cursor ?? null) : null }
+      const kept = fake.messageList.filter((entry) => entry.contact !== accountId)
+      fake.messageList.splice(0, Infinity, ...kept)
     },
-    async search({ query, contact, limit }) {
+    async messages(accountId, input) {
+      find(accountId)
+      return pageOf(fake.messageList.filter((entry) => entry.contact === accountId).toReversed(), input)
+    },
+    async search({ query, contact, ...input }) {
       need()
       const words = query.toLowerCase()
-      return fake.messageList
+      const found = fake.messageList
         .filter((entry) => contact === undefined || entry.contact === contact)
         .filter(({ text }) => text.toLowerCase().includes(words))
-        .toReversed()
-        .slice(0, limit)
+      return pageOf(found.toReversed(), input)
+    },
+    async starred(input) {
+      need()
+      return pageOf(fake.messageList.filter(({ starred }) => starred).toReversed(), input)
+    },
+    async editMessage(id, { text, operation }) {
+      fake.calls.push(`edit ${operation ?? ''}`)
+      if (!message(id).outgoing) throw new UsageError('only its author edits a message')
+      return change(id, { text, editedAt: AT })
+    },
+    async react(id, { emoji }) {
+      return change(id, { reactions: emoji === null ? [] : [{ own: true, emoji, at: AT }] })
+    },
+    flagMessage: async (id, flags) => change(id, flags),
+    async deleteMessage(id) {
+      change(id, { gone: 'deleted', text: '' })
     },
     message: async (id) => message(id),
     async send(accountId, { text, replyTo, id = hexId(++serial) }) {
@@ -299,6 +337,14 @@ export function fakeApplication(): Fake {
         },
       ]
     },
+    async rotatePrekeys() {
+      return fake.prekeys()
+    },
+    zone: async () => fakeZone,
+    ...fakeProfile((accountId) => find(accountId)),
+    ...fakeSettings(),
+    ...fakeLive((accountId) => find(accountId)),
+    ...fakeConsumers(() => fake.eventList.at(-1)?.number ?? 0),
     async eventsSince(since, limit) {
       const kept = fake.eventList.filter(({ number }) => number >= fake.first)
       const last = fake.eventList.at(-1)?.number ?? 0
@@ -310,6 +356,10 @@ export function fakeApplication(): Fake {
         listeners.delete(listener)
       }
     },
+    backup: (input) => storage().backup(input),
+    restoreBackup: (input) => storage().restoreBackup(input),
+    changePassphrase: (input) => storage().changePassphrase(input),
   }
+  const storage = (): StoragePart => fakeStorage(fake, ALICE)
   return fake
 }

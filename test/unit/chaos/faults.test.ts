@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Dice } from '../../chaos/dice.ts'
 import { Faults } from '../../chaos/faults.ts'
 import { ApiDaemon } from '../../support/api-daemon.ts'
-import type { StatusView } from '../../../src/api/application.ts'
+import type { StatusView } from '../../../src/api/application/account.ts'
 
 /** Notes what is done to it, and refuses what makes no sense. */
 class Dummy extends ApiDaemon {

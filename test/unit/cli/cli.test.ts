@@ -4,55 +4,14 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
 import { ERRORS, EXIT } from '../../../src/api/errors.ts'
 import type { NodeModule } from '../../../src/cli/node-module.ts'
 import { pick } from '../../../src/cli/resolve.ts'
-import { run } from '../../../src/cli/run.ts'
-import type { World } from '../../../src/cli/world.ts'
 import { ConflictError, NetworkError, PassphraseError } from '../../../src/lib/errors.ts'
-import type { Fake } from '../api/fake-application.ts'
 import { ALICE, BOB, CAROL, accountOf, contactView, hexId, messageView } from '../api/fake-application.ts'
-import type { Harness } from '../api/harness.ts'
-import { serve, tempHome } from '../api/harness.ts'
-
-interface Result {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-  /** The one object on standard output. */
-  readonly json: Record<string, unknown>
-}
-interface Options extends Partial<Omit<World, 'terminal'>> {
-  readonly input?: string | Uint8Array
-  readonly terminal?: Partial<World['terminal']>
-  readonly typed?: string[]
-}
-
-/** Runs a command line in this process. */
-async function sotto(home: string, args: string[], options: Options = {}): Promise<Result> {
-  let out = ''
-  let err = ''
-  const { input = '', typed = [], terminal = {}, ...world } = options
-  const code = await run(['--home', home, ...args], {
-    env: {},
-    stdout: (text) => (out += text),
-    stderr: (text) => (err += text),
-    readStdin: async () => Buffer.from(input),
-    askHidden: async () => typed.shift() ?? '',
-    untilSignal: () => new Promise(() => {}),
-    untilCrash: () => new Promise(() => {}),
-    loadNode: () => assert.fail('this verb needs no node'),
-    ...world,
-    terminal: { stdin: false, stdout: false, stderr: false, columns: 80, ...terminal },
-  })
-  const json = out.startsWith('{') && !out.trim().includes('\n') ? (JSON.parse(out) as Record<string, unknown>) : {}
-  return { code, out, err, json }
-}
-
-async function start(t: TestContext): Promise<Harness & { application: Fake }> {
-  return serve(t)
-}
+import { tempHome } from '../api/harness.ts'
+import type { Result } from './world.ts'
+import { sotto, start } from './world.ts'
 
 test('the exit codes are those of the table, with one line on stderr that says what to do', async (t) => {
   const { home, application } = await start(t)
@@ -404,7 +363,7 @@ test('ID-21 init without a daemon makes the identity offline; the phrase restore
   })
   const env = { SOTTO_PASSPHRASE: 'long enough' }
   const made = await sotto(home, ['init', '--json'], { env, loadNode })
-  assert.deepEqual(Object.keys(made.json), ['schemaVersion', 'accountId', 'deviceId', 'phrase'])
+  assert.deepEqual(Object.keys(made.json), ['schemaVersion', 'accountId', 'deviceId', 'phrase', 'recovered'])
   const restored = await sotto(home, ['id', 'new', '--phrase-file', '-'], { env, loadNode, input: 'zoo vote\n' })
   assert.equal(restored.code, 0)
   assert.ok(!restored.out.includes('zoo'))

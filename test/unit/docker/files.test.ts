@@ -15,7 +15,9 @@ test('OP-24 TE-17 the image runs as nobody special, on one volume, and says how 
   assert.deepEqual(of('VOLUME'), ['VOLUME /data'])
   assert.equal(of('HEALTHCHECK').length, 1)
   assert.deepEqual([...of('ENTRYPOINT'), ...of('CMD')], ['ENTRYPOINT ["sotto"]', 'CMD ["daemon"]'])
-  assert.equal(of('FROM').length, 2, 'what npm needs stays behind in a stage of its own')
+  assert.equal(of('FROM').length, 3, 'what npm and the page’s build need stays behind in stages of their own')
+  const last = lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')))
+  assert.ok(!last.some((line) => line.startsWith('RUN npm')))
 })
 
 test('TE-17 images are built from two known ones, by an engine of any age, and without anybody’s registry', () => {
@@ -48,7 +50,7 @@ interface Locked {
 }
 
 test('OP-24 the mobile framework that one package asks for as a peer stays out of the image', () => {
-  const [install = ''] = linesOf('docker/Dockerfile').filter((line) => line.includes('npm ci'))
+  const [install = ''] = linesOf('docker/Dockerfile').filter((line) => line.includes('npm ci --omit=dev'))
   for (const flag of ['--omit=dev', '--omit=peer', '--ignore-scripts']) assert.ok(install.includes(flag), flag)
   const { packages } = JSON.parse(read('package-lock.json')) as Locked
   const framework = Object.entries(packages).filter(([path]) =>

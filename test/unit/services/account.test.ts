@@ -33,10 +33,15 @@ import { rotateAccount } from '../../../src/services/account/rotate.ts'
 import { loadAccount, Unlocker } from '../../../src/services/account/unlock.ts'
 import { Journal } from '../../../src/services/events/journal.ts'
 import { Accounts } from '../../../src/store/accounts.ts'
+import { bucketRange } from '../../../src/store/buckets.ts'
 import { Database } from '../../../src/store/database.ts'
 import { Devices } from '../../../src/store/devices.ts'
+import { FORMAT } from '../../../src/store/migrations.ts'
 import { Prekeys } from '../../../src/store/prekeys.ts'
+import { Recovery } from '../../../src/store/recovery.ts'
+import { Repository } from '../../../src/store/repository.ts'
 import type { Vault } from '../../../src/store/vault.ts'
+import { struct, u32 } from '../../../src/wire/codec.ts'
 import { CARD_KIND } from '../../../src/wire/holder.ts'
 import { CardMemory } from './card-network.ts'
 
@@ -91,7 +96,17 @@ interface Running {
   readonly store: { accounts: Accounts; devices: Devices; prekeys: Prekeys; former: FormerAccounts }
   readonly facts: string[]
 }
-function cardsOf(at: Home, vault: Vault, account: UnlockedAccount, network: CardNetwork): Running {
+function stored({ context }: Home, vault: Vault): { readonly accounts: Accounts; readonly recovery: Recovery } {
+  return { accounts: new Accounts(context.database, vault), recovery: new Recovery(context.database, vault) }
+}
+
+function cardsOf(
+  at: Home,
+  vault: Vault,
+  account: UnlockedAccount,
+  network: CardNetwork,
+  more: { readonly held?: () => Promise<boolean> } = {},
+): Running {
   const { database, clock, rng } = at.context
   const store = {
     accounts: new Accounts(database, vault),
@@ -102,7 +117,7 @@ function cardsOf(at: Home, vault: Vault, account: UnlockedAccount, network: Card
   const facts: string[] = []
   const journal = journalOf(at, facts)
   const shared = { crypto, clock, rng, log: silentLogger, profile: PROFILE, stampBits: 10 }
-  return { cards: new OwnCards({ ...shared, account, store, journal, network }), store, facts }
+  return { cards: new OwnCards({ ...shared, account, store, journal, network, ...more }), store, facts }
 }
 
 /** Lets disk and promises do what they have begun. */
@@ -612,4 +627,108 @@ test('ID-12 rotation asks for the passphrase and for other words than the old on
   const here = { vault: created.vault, journal: journalOf(at) }
   await assert.rejects(rotateAccount(at.context, here, { passphrase: 'wrong' }), PassphraseError)
   await assert.rejects(rotateAccount(at.context, here, { passphrase: PASSPHRASE, phrase: created.phrase }), UsageError)
+})
+
+test('ID-12 an account that comes back by its words begins above every number that it can have had', async () => {
+  const one = await home({ clock: new VirtualClock() })
+  const created = await createAccount(one.context, { passphrase: PASSPHRASE })
+  const newest = (await stored(one, created.vault).accounts.own())!.card
+  const seconds = Math.floor(one.clock.now() / 1_000)
+  const cases = [
+    [{ newest }, seconds],
+    // A gap to a predecessor that nobody showed: no chain is asked for.
+    [{}, seconds + 2],
+    [{ newest, above: seconds + 5 }, seconds + 7],
+  ] as const
+  for (const [known, number] of cases) {
+    const two = await home({ clock: one.clock })
+    const again = await createAccount(two.context, { passphrase: 'another', phrase: created.phrase, ...known })
+    const { accounts, recovery } = stored(two, again.vault)
+    const account = (await accounts.own())!
+    assert.equal(account.number, number)
+    assert.ok(verifyAccountCard(crypto, account.card, nowS(two.clock)))
+    assert.equal(consequenceOf(judgeCard(crypto, newest, account.card)), 'notice')
+    assert.equal((await recovery.own())!.asked, false, 'its card waits for the network')
+    assert.deepEqual((await recovery.own())!.secret, (await stored(one, created.vault).recovery.own())!.secret)
+  }
+})
+
+test('ID-16 an unlock gives an older home its recovery secret, which is none of the account key', async () => {
+  const at = await home()
+  const created = await createAccount(at.context, { passphrase: PASSPHRASE })
+  const { recovery } = stored(at, created.vault)
+  const secret = (await recovery.own())!.secret
+  await at.context.database.clear(bucketRange('recovery'))
+  assert.equal(await recovery.own(), undefined)
+  await new Unlocker(at.context).unlock(PASSPHRASE)
+  assert.deepEqual((await recovery.own())!.secret, secret)
+  assert.equal((await recovery.own())!.state, 0, 'there is nothing to look for')
+  await withAccountKey(at.context, PASSPHRASE, created.accountId, async (seeds) => {
+    assert.ok(!equal(secret, seeds.ed25519) && !equal(secret, seeds.mldsa65))
+  })
+  // A home whose account key is kept elsewhere works as before.
+  await at.context.database.clear(bucketRange('recovery'))
+  await rm(at.context.files.accountKey)
+  await new Unlocker(at.context).unlock(PASSPHRASE)
+  assert.equal(await recovery.own(), undefined)
+})
+
+test('ID-12 a rotation gives the recovery records another secret', async () => {
+  const at = await home()
+  const created = await createAccount(at.context, { passphrase: PASSPHRASE })
+  const { recovery } = stored(at, created.vault)
+  const before = (await recovery.own())!
+  const here = { vault: created.vault, journal: journalOf(at) }
+  const rotated = await rotateAccount(at.context, here, { passphrase: PASSPHRASE })
+  const after = (await recovery.own())!
+  assert.deepEqual(after.accountId, rotated.accountId)
+  assert.notDeepEqual(after.secret, before.secret)
+})
+
+test('PK-09 prekeys are replaced when asked for; those of before open what is under way', async () => {
+  const { at, cards, store, facts } = await running()
+  await cards.start()
+  const { body } = cards.current().card
+  await cards.rotate()
+  const after = cards.current().card.body
+  assert.ok(after.number > body.number)
+  assert.notEqual(after.signedPrekey.id, body.signedPrekey.id)
+  assert.notEqual(after.kemPrekey.id, body.kemPrekey.id)
+  const old = await store.prekeys.signed.get(body.signedPrekey.id)
+  assert.equal(old?.retiredAt, at.clock.now())
+  assert.ok(facts.includes('prekeys:rotated'))
+  await cards.idle()
+  await cards.stop()
+})
+
+test('ID-01 a card that is held stays here; one that nears its end is spoken of daily', async () => {
+  const { at, created, account, network } = await running()
+  let held = true
+  const more = { held: async () => Promise.resolve(held) }
+  const { cards, facts } = cardsOf(at, created.vault, account, network, more)
+  await cards.start()
+  await pass({ at, cards }, async () => (await cards.status()).prekeysPublishedAt > 0)
+  assert.equal(network.at(accountCardKey(crypto, account.accountId)), undefined)
+  held = false
+  cards.hurry()
+  await pass({ at, cards }, () => network.at(accountCardKey(crypto, account.accountId)) !== undefined)
+  assert.deepEqual(
+    facts.filter((type) => type === 'account:expiring'),
+    [],
+  )
+  await pass({ at, cards }, () => at.clock.now() >= account.createdAt + 71 * DAY_MS, 6 * 3_600_000)
+  const told = facts.filter((type) => type === 'account:expiring').length
+  assert.ok(told >= 2 && told <= 3, `${told} times in two days`)
+  await cards.stop()
+})
+
+test('LS-21 an unlock writes nothing into a home of a newer program', async () => {
+  const at = await home()
+  const { vault } = await createAccount(at.context, { passphrase: PASSPHRASE })
+  const { recovery } = stored(at, vault)
+  await at.context.database.clear(bucketRange('recovery'))
+  const formats = new Repository(at.context.database, vault, 'format', struct({ format: u32 }))
+  await at.context.database.batch(formats.put({ id: utf8('format') }, { format: FORMAT + 1 }))
+  await assert.rejects(new Unlocker(at.context).unlock(PASSPHRASE), /newer version/)
+  assert.equal(await recovery.own(), undefined)
 })

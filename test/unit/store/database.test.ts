@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { u32be, utf8 } from '../../../src/lib/bytes.ts'
@@ -166,6 +166,35 @@ test('a damaged database is a StorageError', async (t) => {
   await database.close()
   for (const name of readdirSync(path)) if (name.startsWith('MANIFEST')) rmSync(join(path, name))
   await assert.rejects(Database.open(path), StorageError)
+})
+
+test('LS-08 TE-07 damage in any file of an account is a StorageError at the next opening, after which the files are as they were', async (t) => {
+  const path = join(temporary(t), 'db')
+  const database = await Database.open(path)
+  for (let i = 0; i < 40; i++) await database.batch([put(`a${i}`, 'x'.repeat(300))])
+  await database.compact({ gte: Uint8Array.of(0), lt: Uint8Array.of(255) })
+  for (let i = 0; i < 40; i++) await database.batch([put(`b${i}`, 'x'.repeat(300))])
+  await database.close()
+  const files = readdirSync(path).filter((name) => /\.(ldb|log)$/.test(name))
+  assert.deepEqual(files.map((name) => name.slice(-3)).toSorted(), ['ldb', 'log'])
+  for (const name of files) {
+    const whole = readFileSync(join(path, name))
+    const hurt = Buffer.from(whole)
+    const at = Math.floor(whole.length / 3)
+    hurt[at] = (hurt[at] ?? 0) ^ 1
+    writeFileSync(join(path, name), hurt)
+    await assert.rejects(
+      Database.open(path),
+      (error: Error) => error instanceof StorageError && /damaged/.test(error.message),
+    )
+    assert.deepEqual(readFileSync(join(path, name)), hurt)
+    writeFileSync(join(path, name), whole)
+  }
+  const healed = await Database.open(path)
+  let count = 0
+  for await (const _entry of healed.iterate({})) count++
+  assert.equal(count, 80)
+  await healed.close()
 })
 
 test('codes of the disk and of LevelDB have their errors', () => {

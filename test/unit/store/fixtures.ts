@@ -95,7 +95,6 @@ export function aTombstone(): Tombstone {
 
 export function message(contact: Uint8Array, order: number, change: Partial<Message> = {}): Message {
   return {
-    version: 1,
     id: bytes(16),
     contact,
     order,
@@ -109,6 +108,10 @@ export function message(contact: Uint8Array, order: number, change: Partial<Mess
     path: 0,
     receipts: 0,
     readAt: 0,
+    timerSeconds: 0,
+    expiresAt: 0,
+    gone: 0,
+    marked: false,
     ...change,
   }
 }

@@ -9,6 +9,7 @@ import type { BucketName } from '../../../src/store/buckets.ts'
 import { Database } from '../../../src/store/database.ts'
 import type { StoreOp } from '../../../src/store/database.ts'
 import { Repository } from '../../../src/store/repository.ts'
+import { isDamage } from '../../../src/store/storage-error.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { openVault, Vault } from '../../../src/store/vault.ts'
 import { text } from '../../../src/wire/codec.ts'
@@ -73,7 +74,7 @@ async function fill(home: Home, ids: readonly Uint8Array[], secrets: readonly Ui
   ])
 }
 
-test('LS-01 ID-16 SE-13 LS-17 no text, id, time or private key is in any byte on the disk', async (t) => {
+test('LS-01 LS-16 ID-16 SE-13 LS-17 no text, id, time or private key is in any byte on the disk', async (t) => {
   const home = await newHome(t)
   const ids = [bytes(32), bytes(16), bytes(16), bytes(32)]
   const secrets = [bytes(32), bytes(64), bytes(300)]
@@ -167,7 +168,7 @@ function snapshot(from: string, to: string): string {
   return to
 }
 
-test('LS-08 a torn or damaged log leaves whole batches only, and every batch before the damage', async (t) => {
+test('LS-08 a torn log leaves whole batches only; one that is damaged before its end is never opened as if nothing were missing', async (t) => {
   const home = temporary(t)
   const path = join(home, 'db')
   const database = await Database.open(path)
@@ -205,7 +206,8 @@ test('LS-08 a torn or damaged log leaves whole batches only, and every batch bef
     const before = ends.filter((end) => end <= at).length
     const flipped = Buffer.from(whole)
     flipped[at] = (flipped[at] ?? 0) ^ 0x40
-    for (const damaged of [whole.subarray(0, at), flipped]) {
+    if (at < (ends.at(-2) ?? 0)) await assert.rejects(survivors(flipped), isDamage, `byte ${at}`)
+    for (const damaged of at < (ends.at(-2) ?? 0) ? [whole.subarray(0, at)] : [whole.subarray(0, at), flipped]) {
       const counts = await survivors(damaged)
       assert.ok(
         counts.every((count) => count === 0 || count === RECORDS),

@@ -15,7 +15,7 @@ import {
 import { BUCKET } from '../../../src/store/buckets.ts'
 import type { BucketName } from '../../../src/store/buckets.ts'
 import { openSealedFile, sealFile } from '../../../src/store/sealed-file.ts'
-import { changePassphrase, createVault, openVault, Vault, vaultExists } from '../../../src/store/vault.ts'
+import { createVault, openVault, Vault, vaultExists } from '../../../src/store/vault.ts'
 import { bytes, CHEAP, temporary, tools } from './fixtures.ts'
 
 const VALUE = utf8('a value')
@@ -45,16 +45,6 @@ test('ID-16 sealed files are 0600 and leave nothing beside them', async (t) => {
   await sealFile(path, 'account', bytes(64), 'phrase', tools, CHEAP)
   assert.equal(statSync(path).mode & 0o777, 0o600)
   assert.deepEqual(readdirSync(home), ['account.sealed'])
-})
-
-test('a changed passphrase opens the same master key, the old one nothing', async (t) => {
-  const path = join(temporary(t), 'vault')
-  const vault = await createVault(path, 'first', tools, CHEAP)
-  await assert.rejects(changePassphrase(path, 'wrong', 'second', tools, CHEAP), PassphraseError)
-  await changePassphrase(path, 'first', 'second', tools, CHEAP)
-  await assert.rejects(openVault(path, 'first', tools), PassphraseError)
-  const again = await openVault(path, 'second', tools)
-  assert.deepEqual(again.key('contacts', { id: VALUE }), vault.key('contacts', { id: VALUE }))
 })
 
 test('the account key has a file, a salt and a passphrase of its own', async (t) => {

@@ -3,14 +3,22 @@ import { test } from 'node:test'
 import { CodecError } from '../../../src/lib/errors.ts'
 import { decode, encode } from '../../../src/wire/codec.ts'
 import {
+  AVATAR_BYTES_MAX,
   CONTENT_KIND,
   contentBody,
   contentCodec,
+  contentExtensions,
+  DELETE_TARGETS_MAX,
+  deleteBodyCodec,
+  EXTENSION,
   GRANT_ADDRESSES,
   grantCodec,
   PART_BYTES_MAX,
   partBodyCodec,
   PARTS_MAX,
+  profileBodyCodec,
+  reactionBodyCodec,
+  readExtensions,
   TEXT_BYTES_MAX,
   textBodyCodec,
 } from '../../../src/wire/content.ts'
@@ -39,12 +47,18 @@ test('SE-19 contents and bodies: round trip, truncated, trailing', () => {
     'contact accept body',
     'grant body',
     'part body',
+    'reaction body',
+    'edit body',
+    'delete body',
+    'profile body',
+    'timer body',
+    'live body',
   ]
   for (const name of names) holdsStrict(name, 4)
 })
 
 test('E2-20 a kind of the future is kept and shown as unsupported', () => {
-  for (const kind of [0, 7, 99, 255]) {
+  for (const kind of [0, 13, 99, 255]) {
     const sent = content({ kind, body: Uint8Array.of(1, 2, 3) })
     const got = decode(contentCodec, encode(contentCodec, sent))
     assert.deepEqual(got, sent)
@@ -69,6 +83,12 @@ test('a body of a known kind is read strictly', () => {
     4: 'contact accept',
     5: 'grant',
     6: 'part',
+    7: 'reaction',
+    8: 'edit',
+    9: 'delete',
+    10: 'profile',
+    11: 'timer',
+    12: 'live',
   })) {
     const bytes = encoded(`${name} body`)
     assert.equal(contentBody(Number(kind), bytes)?.kind, Number(kind))
@@ -100,4 +120,37 @@ test('a grant covers a year and a week, no more', () => {
   const addresses = Array.from({ length: GRANT_ADDRESSES }, () => new Uint8Array(32))
   assert.ok(encode(grantCodec, { ...grant, addresses }).length < 4_096)
   assert.throws(() => encode(grantCodec, { ...grant, addresses: [...addresses, new Uint8Array(32)] }), CodecError)
+})
+
+test('the extensions of this version are read, whatever stands beside them; what does not decode is as if unknown', () => {
+  const said = { lamport: 2 ** 37, timerSeconds: 3_600 }
+  assert.deepEqual(readExtensions(contentExtensions(said)), said)
+  assert.deepEqual(contentExtensions({ timerSeconds: 0 }), [], 'what old peers send')
+  assert.deepEqual(readExtensions([]), {})
+  const odd = { type: EXTENSION.lamport, data: Uint8Array.of(1, 2, 3) }
+  assert.deepEqual(readExtensions([odd, { type: 9, data: Uint8Array.of(7) }]), {})
+  const beyond = { type: EXTENSION.lamport, data: new Uint8Array(8).fill(255) }
+  assert.deepEqual(readExtensions([beyond]), {}, 'over 2^53 - 1')
+  const twice = [...contentExtensions({ lamport: 4 }), ...contentExtensions({ lamport: 9 })]
+  assert.deepEqual(readExtensions(twice), { lamport: 4 })
+})
+
+test('PR-08 PR-13 PR-17 names, bios, pictures, reactions and deletions have limits in bytes', () => {
+  const target = new Uint8Array(16)
+  encode(reactionBodyCodec, { target, emoji: '👩‍❤️‍💋‍👨' })
+  assert.throws(() => encode(reactionBodyCodec, { target, emoji: 'x'.repeat(33) }), CodecError)
+  encode(deleteBodyCodec, { targets: Array.from({ length: DELETE_TARGETS_MAX }, () => target) })
+  assert.throws(() => encode(deleteBodyCodec, { targets: [] }), CodecError)
+  assert.throws(
+    () => encode(deleteBodyCodec, { targets: Array.from({ length: DELETE_TARGETS_MAX + 1 }, () => target) }),
+    CodecError,
+  )
+  const profile = { number: 1, name: 'n'.repeat(64), bio: 'b'.repeat(512), avatar: undefined }
+  encode(profileBodyCodec, profile)
+  assert.throws(() => encode(profileBodyCodec, { ...profile, name: `${profile.name}n` }), CodecError)
+  assert.throws(() => encode(profileBodyCodec, { ...profile, bio: `${profile.bio}b` }), CodecError)
+  const avatar = { type: 1 as const, data: new Uint8Array(AVATAR_BYTES_MAX) }
+  assert.ok(encode(profileBodyCodec, { ...profile, avatar }).length < PART_BYTES_MAX, 'a profile goes in one envelope')
+  const larger = { ...avatar, data: new Uint8Array(AVATAR_BYTES_MAX + 1) }
+  assert.throws(() => encode(profileBodyCodec, { ...profile, avatar: larger }), CodecError)
 })

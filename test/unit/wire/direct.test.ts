@@ -28,3 +28,13 @@ test('acknowledgements come in ones to sixty-fours', () => {
   refuses(wireSample('direct frame').codec, Uint8Array.of(3, 0), 'kind 3')
   refuses(wireSample('direct frame').codec, Uint8Array.of(2, 0), 'no acknowledgement')
 })
+
+test('PR-04 a live signal has an envelope of 8 KiB at most, a beat has nothing, and neither is a hello', () => {
+  const frame = (length: number): Uint8Array =>
+    encode(directFrameCodec, { kind: 4, body: { envelope: new Uint8Array(length) } })
+  assert.ok(frame(8_192).length > 8_192)
+  for (const length of [0, 8_193]) assert.throws(() => frame(length), CodecError)
+  assert.deepEqual(encode(directFrameCodec, { kind: 5, body: {} }), Uint8Array.of(5))
+  refuses(wireSample('direct frame').codec, Uint8Array.of(5, 0), 'a beat with something in it')
+  refuses(wireSample('direct frame').codec, Uint8Array.of(6), 'kind 6')
+})

@@ -10,11 +10,12 @@ import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../../lib/clock.ts'
 import { LimitError, NetworkError } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
+import { moduleBeside } from '../../../lib/own-files.ts'
 import { Line } from './line.ts'
 import { FROM_HELPER, TO_HELPER, fromHelperCodec, toHelperCodec } from './messages.ts'
 import type { FromHelper, IceCandidate, IcePeer, MeetingOrder, ToHelper } from './messages.ts'
 
-const MAIN = fileURLToPath(new URL('helper-main.ts', import.meta.url))
+const MAIN = fileURLToPath(moduleBeside('helper-main', import.meta.url))
 /** It holds little more than what is on its way. */
 const FLAGS = ['--max-old-space-size=96', '--max-semi-space-size=2']
 const MEETINGS_MAX = 64

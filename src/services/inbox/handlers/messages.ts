@@ -1,6 +1,6 @@
 /** Handlers for what is shown: texts, kinds this version does not know, and receipts for what we sent. */
 import { toHex } from '../../../lib/bytes.ts'
-import { CONTENT_KIND } from '../../../wire/content.ts'
+import { CONTENT_KIND, readExtensions } from '../../../wire/content.ts'
 import type { StoreOp } from '../../../store/database.ts'
 import { CONTACT_STATE } from '../../../store/records.ts'
 import type { Contact } from '../../../store/records.ts'
@@ -15,6 +15,8 @@ export interface IncomingMessage {
   readonly text: string
   readonly replyTo: Uint8Array | undefined
   readonly sentAt: number
+  readonly lamport?: number
+  readonly timerSeconds?: number
 }
 export interface MessageParts {
   incomingOps(message: IncomingMessage): Promise<Handled>
@@ -31,7 +33,7 @@ export interface ReceiptParts {
 const NOTHING: Handled = { ops: [], facts: [] }
 
 /** Strangers, and contacts that wait for our answer, say nothing that is kept. */
-function isOpen(contact: Contact | undefined): contact is Contact {
+export function isOpen(contact: Contact | undefined): contact is Contact {
   return contact?.state === CONTACT_STATE.accepted || contact?.state === CONTACT_STATE.requested
 }
 
@@ -45,6 +47,7 @@ export function textHandler(messages: MessageParts): Handler {
       text: body.body.text,
       replyTo: body.body.replyTo,
       sentAt: content.sentAt,
+      ...readExtensions(content.extensions),
     })
   }
 }
@@ -60,6 +63,7 @@ export function unsupportedHandler(messages: MessageParts): Handler {
       text: '',
       replyTo: undefined,
       sentAt: content.sentAt,
+      ...readExtensions(content.extensions),
     })
   }
 }

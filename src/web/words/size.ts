@@ -1,0 +1,2 @@
+/** Bytes of UTF-8 that still fit. */
+export const bytesLeft = (text: string, max: number): number => max - new TextEncoder().encode(text).length
